@@ -3,6 +3,9 @@
 use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 
+/// The largest integer that every JSON reader holds exactly (RFC 8785): 2^53 - 1. Larger values from outside are refused.
+pub const INTEGER_MAX: u64 = (1 << 53) - 1;
+
 /// EIP-155 chain id; printed in CAIP-2 form (`eip155:1`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -20,20 +23,18 @@ impl std::fmt::Display for ChainId {
 pub struct SourceId(pub u16);
 
 /// Milliseconds since the Unix epoch, as told by the shell with each input. The core has no clock of its own.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Millis(pub u64);
 
 impl Millis {
-    /// The latest representable time; adding to it saturates.
-    pub const MAX: Self = Self(u64::MAX);
+    /// The latest representable time, 2^53 - 1, so that every time is exact in JSON (RFC 8785); adding to it saturates.
+    pub const MAX: Self = Self(INTEGER_MAX);
 
     /// This time plus `span_ms`, saturating: a deadline past the end of time never fires.
     #[must_use]
     pub fn plus(self, span_ms: u64) -> Self {
-        Self(self.0.saturating_add(span_ms))
+        Self(self.0.saturating_add(span_ms).min(INTEGER_MAX))
     }
 }
 

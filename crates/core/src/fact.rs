@@ -37,19 +37,21 @@ pub struct CallFact {
     pub kind: CallKind,
     /// Caller as the callee sees it (`msg.sender`), except in a delegate call, where it is the account that delegates.
     pub caller: Address,
-    /// Account called; the created address for creations (zero when the creation never got one).
+    /// Account whose storage and balance the frame works on: the account called, in a delegate call and `CALLCODE` the caller itself, for
+    /// creations the created address, also when the creation failed (zero when it failed before it had one).
     pub target: Address,
-    /// Account whose code ran.
+    /// Account whose code was asked for; an EIP-7702 delegation is not followed here.
     pub code_address: Address,
-    /// Value sent, wei.
+    /// `msg.value` in wei: what was sent, and in a delegate call, which sends nothing, what its caller was sent. What really moved stands in
+    /// [`TxFacts::moves`].
     pub value: U256,
-    /// Gas handed to the frame.
+    /// Gas handed to the frame. The transaction's own frame gets its limit less the intrinsic gas.
     pub gas_limit: u64,
-    /// Gas spent by the frame, after its own refund rules, before the transaction's.
+    /// Gas spent by the frame, before refunds; all of it after an exceptional halt, none when the call was refused before it began.
     pub gas_used: u64,
     /// Calldata, or init code.
     pub input: Bytes,
-    /// Return data, revert data, or deployed code.
+    /// Return data, revert data, or deployed code; empty after an exceptional halt.
     pub output: Bytes,
     /// Why the frame ended.
     pub end: CallEnd,
@@ -76,7 +78,7 @@ pub enum CallEnd {
     Success,
     /// `REVERT`.
     Revert,
-    /// Exceptional halt; the interpreter's own word for it.
+    /// Exceptional halt, or a call refused before it began (no funds, too deep); the interpreter's own word for it.
     Halt(String),
 }
 
@@ -167,6 +169,8 @@ pub struct TxFacts {
     pub to: Option<Address>,
     /// Wei sent.
     pub value: U256,
+    /// The sender's nonce that it used.
+    pub nonce: u64,
     /// Whether it succeeded.
     pub success: bool,
     /// Gas used after refunds, as in the receipt.
@@ -211,6 +215,16 @@ pub enum FactKind {
         emitter: Address,
         /// First topic, zero when there is none.
         topic0: B256,
+    },
+    /// The episode that a trip of the target would open or join now, as its contract counts (`contracts.md` section 5.2).
+    /// Targets that tell none are counted by the guardian itself, from 1.
+    Episode {
+        /// The target.
+        target: Address,
+        /// `keyEpisode` of the next trip.
+        episode: u64,
+        /// Guardian trips landed in it.
+        trip_count: u64,
     },
     /// The protected system's mode on chain as read after the block.
     Mode {

@@ -83,6 +83,8 @@ pub enum Input {
     },
     /// A transaction of the guardian's was found in an adopted block.
     Receipt(Receipt),
+    /// The process has just replayed its journal: what was under way is put out again, under the same keys.
+    Restarted,
 }
 
 /// What trying an action on the current state showed.
@@ -321,6 +323,13 @@ pub enum Body {
         mode: crate::playbook::RuleMode,
         /// Why.
         why: String,
+    },
+    /// A rule in shadow mode began to be violated; nothing else follows from it.
+    Shadow {
+        /// Rule.
+        rule: RuleId,
+        /// Where.
+        at: crate::chain::Position,
     },
     /// A block was adopted or dropped.
     Chain {

@@ -281,4 +281,6 @@ pub struct Program {
     pub playbooks: Vec<Playbook>,
     /// Signers.
     pub signers: Vec<SignerSpec>,
+    /// Names of the people on call: one of them must approve what a rule with a spent budget may no longer do by itself.
+    pub oncall: Vec<String>,
 }

@@ -76,6 +76,24 @@ impl<S: StateSource + ?Sized> StateSource for &S {
     }
 }
 
+impl<S: StateSource + ?Sized> StateSource for std::sync::Arc<S> {
+    fn account(&self, address: Address) -> Result<Option<AccountState>, MissingState> {
+        (**self).account(address)
+    }
+
+    fn storage(&self, address: Address, slot: U256) -> Result<U256, MissingState> {
+        (**self).storage(address, slot)
+    }
+
+    fn code(&self, hash: B256) -> Result<Bytes, MissingState> {
+        (**self).code(hash)
+    }
+
+    fn block_hash(&self, number: u64) -> Result<B256, MissingState> {
+        (**self).block_hash(number)
+    }
+}
+
 /// Where in a block a view is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Snapshot {
@@ -213,6 +231,17 @@ pub enum JournalError {
         /// What is wrong with it.
         why: String,
     },
+    /// The entry is not canonical JSON, so no audit of the log could ever pass. Nothing was written.
+    #[error("entry {index} of the batch is not canonical JSON: {why}")]
+    NotCanonical {
+        /// Index within the batch.
+        index: usize,
+        /// The first deviation.
+        why: String,
+    },
+    /// No outbox row has this key.
+    #[error("no outbox row has the key {0}")]
+    UnknownKey(B256),
 }
 
 /// An append-only journal. A commit that returns `Ok` is on disk.

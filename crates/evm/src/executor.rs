@@ -226,6 +226,24 @@ impl<S: StateSource> Executor<S> {
         self.evm.inner.ctx.journaled_state.database.merge();
     }
 
+    /// All transactions of the block are accepted: closes it, so that [`Self::take_back`] can undo it as a whole.
+    pub fn seal(&mut self) {
+        let hash = self.header.hash;
+        self.evm.inner.ctx.journaled_state.database.seal(hash);
+    }
+
+    /// Undoes the newest sealed block and what was accepted since. `false` when `block` is not that block or is too old: start afresh then.
+    #[must_use]
+    pub fn take_back(&mut self, block: B256) -> bool {
+        self.evm.inner.ctx.journaled_state.database.unseal(block)
+    }
+
+    /// Undoes what was accepted since the last [`Self::seal`]: a block that could not be executed to its end.
+    pub fn abandon(&mut self) {
+        self.reject();
+        self.evm.inner.ctx.journaled_state.database.roll_back();
+    }
+
     /// The executed transactions never happened.
     pub fn reject(&mut self) {
         self.evm.inner.ctx.journaled_state.database.truncate(0);
@@ -331,10 +349,11 @@ impl<S: StateSource> Executor<S> {
     fn look_at(&mut self, at: Snapshot) {
         let database = &mut self.evm.inner.ctx.journaled_state.database;
         let top = database.layers();
-        database.look_at(match at {
-            Snapshot::PreTx => top.saturating_sub(1),
-            Snapshot::PostTx | Snapshot::Block => top,
-        });
+        match at {
+            Snapshot::PreTx if top == 0 => database.look_at_block_start(),
+            Snapshot::PreTx => database.look_at(top - 1),
+            Snapshot::PostTx | Snapshot::Block => database.look_at(top),
+        }
     }
 }
 

@@ -31,6 +31,7 @@ pub(crate) fn facts(
         from: tx.from,
         to: tx.to,
         value: tx.value,
+        nonce: tx.nonce,
         success,
         gas_used,
         calls: std::mem::take(&mut recorder.calls),
@@ -76,6 +77,7 @@ pub(crate) fn changes(state: &EvmState) -> (Vec<WriteFact>, Vec<ReadKey>) {
     (writes, reads)
 }
 
+#[expect(clippy::iter_over_hash_type, reason = "slots are sorted once they are collected")]
 fn account_changes(address: Address, account: &Account, writes: &mut Vec<WriteFact>, reads: &mut Vec<ReadKey>) {
     reads.push(ReadKey { account: address, slot: None });
     let destroyed = account.is_selfdestructed();

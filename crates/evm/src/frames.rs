@@ -59,28 +59,39 @@ impl Recorder {
     fn leave(&mut self, result: &FrameResult) {
         let Some(call) = self.open.pop().and_then(|i| self.calls.get_mut(i as usize)) else { return };
         let interpreted = result.interpreter_result();
-        call.gas_used = interpreted.gas.total_gas_spent();
-        call.output = interpreted.output.clone();
         call.end = end_of(interpreted.result);
-        if let FrameResult::Create(created) = result
-            && let Some(address) = created.address
-        {
-            call.target = address;
-            call.code_address = address;
+        // An exceptional halt takes all gas of its frame and returns nothing, whatever the interpreter had left when it stopped.
+        call.gas_used =
+            if interpreted.result.is_halt() { call.gas_limit } else { interpreted.gas.total_gas_spent() };
+        if !matches!(call.end, CallEnd::Halt(_)) {
+            call.output = interpreted.output.clone();
+        }
+        if let FrameResult::Create(created) = result {
+            match created.address {
+                Some(address) => {
+                    call.target = address;
+                    call.code_address = address;
+                }
+                // revm answers "returned" without an address when the creator's nonce cannot grow.
+                None if call.end == CallEnd::Success => call.end = CallEnd::Halt("NonceOverflow".to_owned()),
+                None => {}
+            }
         }
     }
 
-    /// Native moves and self-destructs that stand, read off the journal before it is closed.
+    /// A `SELFDESTRUCT` of the frame that is open: a frame of its own, as tracers show it.
+    fn destroy(&mut self, fact: CallFact) {
+        if self.open.is_empty() {
+            return;
+        }
+        self.enter(fact);
+        self.open.pop();
+    }
+
+    /// Native moves that stand, read off the journal before it is closed.
     fn settle(&mut self, journal: &[JournalEntry]) {
         for entry in journal {
-            let (from, to, amount) = match entry {
-                JournalEntry::BalanceTransfer { balance, from, to } => (*from, *to, *balance),
-                JournalEntry::AccountDestroyed { had_balance, address, target, .. } => {
-                    self.calls.push(destroyed(*address, *target, *had_balance));
-                    (*address, *target, *had_balance)
-                }
-                _ => continue,
-            };
+            let Some((from, to, amount)) = moved(entry) else { continue };
             if !amount.is_zero() && from != to {
                 self.native.push(TokenMove { token: None, from, to, amount, kind: MoveKind::Native });
             }
@@ -105,10 +116,20 @@ fn destroyed(address: Address, beneficiary: Address, balance: U256) -> CallFact 
     }
 }
 
+/// Payer, payee and wei of a journal entry that moves wei.
+fn moved(entry: &JournalEntry) -> Option<(Address, Address, U256)> {
+    if let JournalEntry::BalanceTransfer { balance, from, to } = entry {
+        return Some((*from, *to, *balance));
+    }
+    let JournalEntry::AccountDestroyed { had_balance, address, target, .. } = entry else { return None };
+    Some((*address, *target, *had_balance))
+}
+
+/// revm counts a call too deep and a payer too poor among its reverts; only `REVERT` is one.
 fn end_of(result: InstructionResult) -> CallEnd {
     if result.is_ok() {
         CallEnd::Success
-    } else if result.is_revert() {
+    } else if result == InstructionResult::Revert {
         CallEnd::Revert
     } else {
         CallEnd::Halt(format!("{result:?}"))
@@ -154,6 +175,33 @@ fn entered<S: StateSource>(context: &Ctx<S>, input: &FrameInput) -> Option<CallF
     }
 }
 
+impl<S: StateSource> FramedEvm<S> {
+    /// Whether the frame that just ran ended in `SELFDESTRUCT`. revm tells so of calls; of a creation only the journal tells.
+    fn destroyed_itself(&self, result: &FrameResult, before: usize) -> bool {
+        match result {
+            FrameResult::Call(call) => call.result.result == InstructionResult::SelfDestruct,
+            FrameResult::Create(_) => {
+                let gained = self.inner.ctx.journaled_state.inner.journal.get(before..).unwrap_or_default();
+                gained.iter().any(|entry| matches!(entry, JournalEntry::AccountDestroyed { .. }))
+            }
+        }
+    }
+
+    /// Records that the frame that just ran ended in `SELFDESTRUCT`. Between two calls only that instruction moves wei, so that what the
+    /// journal gained since `before` names the beneficiary; when it names none, the account kept its wei (EIP-6780, to itself).
+    #[cold]
+    fn record_destruction(&mut self, before: usize) {
+        let address = self.inner.frame_stack.get().interpreter.input.target_address;
+        let journal = &self.inner.ctx.journaled_state.inner;
+        let paid = journal.journal.get(before..).unwrap_or_default().iter().rev().find_map(moved);
+        let (beneficiary, balance) = match paid {
+            Some((_, beneficiary, balance)) => (beneficiary, balance),
+            None => (address, journal.state.get(&address).map_or(U256::ZERO, |a| a.info.balance)),
+        };
+        self.recorder.destroy(destroyed(address, beneficiary, balance));
+    }
+}
+
 impl<S: StateSource> EvmTr for FramedEvm<S> {
     type Context = Ctx<S>;
     type Instructions = EthInstructions<EthInterpreter, Ctx<S>>;
@@ -191,7 +239,15 @@ impl<S: StateSource> EvmTr for FramedEvm<S> {
     }
 
     fn frame_run(&mut self) -> Result<FrameInitOrResult<Self::Frame>, ContextDbError<Self::Context>> {
-        self.inner.frame_run()
+        let before = self.inner.ctx.journaled_state.inner.journal.len();
+        let next = self.inner.frame_run()?;
+        if self.recorder.enabled
+            && let ItemOrResult::Result(result) = &next
+            && self.destroyed_itself(result, before)
+        {
+            self.record_destruction(before);
+        }
+        Ok(next)
     }
 
     fn frame_return_result(

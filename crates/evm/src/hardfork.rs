@@ -1,6 +1,6 @@
 //! Which rules of execution apply to a block.
 
-use revm::primitives::hardfork::SpecId;
+pub use revm::primitives::hardfork::SpecId;
 
 /// The fork schedule of a chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

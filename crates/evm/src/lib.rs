@@ -19,5 +19,5 @@ pub mod yardstick;
 
 pub use block::{Block, Header, Tx};
 pub use executor::{ExecError, Executor, Outcome, SystemCalls};
-pub use hardfork::Hardforks;
+pub use hardfork::{Hardforks, SpecId};
 pub use memory::MemoryState;

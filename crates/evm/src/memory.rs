@@ -1,7 +1,8 @@
 //! A complete state in memory: devnets and tests.
 
 use alloy_primitives::map::{AddressMap, B256Map, HashMap, U256Map};
-use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
+use ripcord_core::fact::{CallEnd, CallKind, StateKey, TxFacts};
 use ripcord_core::ports::{AccountState, MissingState, StateSource};
 
 /// What is absent from it is known not to exist, except block hashes.
@@ -11,6 +12,7 @@ pub struct MemoryState {
     storage: AddressMap<U256Map<U256>>,
     codes: B256Map<Bytes>,
     block_hashes: HashMap<u64, B256>,
+    hidden: Vec<Address>,
 }
 
 impl MemoryState {
@@ -28,6 +30,33 @@ impl MemoryState {
         self.storage.entry(address).or_default().insert(slot, value);
     }
 
+    /// Applies what a transaction changed.
+    pub fn apply(&mut self, facts: &TxFacts) {
+        for call in &facts.calls {
+            let created = matches!(call.kind, CallKind::Create | CallKind::Create2) && call.end == CallEnd::Success;
+            if created && !call.output.is_empty() {
+                self.codes.insert(keccak256(&call.output), call.output.clone());
+            }
+        }
+        for write in &facts.writes {
+            let account = self.accounts.entry(write.account).or_insert_with(|| AccountState {
+                code_hash: KECCAK256_EMPTY,
+                ..AccountState::default()
+            });
+            match write.key {
+                StateKey::Balance => account.balance = write.after,
+                StateKey::Nonce => account.nonce = write.after.saturating_to(),
+                StateKey::CodeHash => account.code_hash = write.after.into(),
+                StateKey::Slot(slot) => self.set_slot(write.account, slot, write.after),
+            }
+        }
+    }
+
+    /// Makes an account unknown, as in a view that never fetched it: reading it is an error from now on.
+    pub fn hide(&mut self, address: Address) {
+        self.hidden.push(address);
+    }
+
     /// Sets a block hash.
     pub fn set_block_hash(&mut self, number: u64, hash: B256) {
         self.block_hashes.insert(number, hash);
@@ -36,10 +65,16 @@ impl MemoryState {
 
 impl StateSource for MemoryState {
     fn account(&self, address: Address) -> Result<Option<AccountState>, MissingState> {
+        if self.hidden.contains(&address) {
+            return Err(MissingState::Account(address));
+        }
         Ok(self.accounts.get(&address).cloned())
     }
 
     fn storage(&self, address: Address, slot: U256) -> Result<U256, MissingState> {
+        if self.hidden.contains(&address) {
+            return Err(MissingState::Slot(address, slot));
+        }
         Ok(self.storage.get(&address).and_then(|s| s.get(&slot)).copied().unwrap_or_default())
     }
 

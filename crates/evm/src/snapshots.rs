@@ -9,6 +9,7 @@ use revm::bytecode::Bytecode;
 use revm::database_interface::{DBErrorMarker, Database};
 use revm::primitives::{Address, B256, KECCAK_EMPTY, U256};
 use revm::state::{AccountInfo, EvmState};
+use std::collections::VecDeque;
 
 /// Why the database has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +29,25 @@ struct Cached {
     complete: bool,
 }
 
+/// What the overlay knew of an account before a block changed it.
+#[derive(Debug)]
+enum Prior {
+    /// Info before, and of each changed slot the value before, if it was known.
+    Changed { info: Option<AccountInfo>, slots: Vec<(U256, Option<U256>)> },
+    /// The whole account: the block created or destroyed it.
+    Replaced(Cached),
+}
+
+/// How to take a block back.
+#[derive(Debug)]
+struct Undo {
+    block: B256,
+    changes: Vec<(Address, Prior)>,
+}
+
+/// Blocks that can be taken back; the oldest is forgotten first. Ethereum finalises after 64 blocks.
+pub(crate) const UNDO_BLOCKS_MAX: usize = 128;
+
 /// The overlay, its source and the layers above it.
 #[derive(Debug)]
 pub(crate) struct Snapshots<S> {
@@ -38,8 +58,14 @@ pub(crate) struct Snapshots<S> {
     layers: Vec<EvmState>,
     /// How many layers a look-up sees.
     height: usize,
+    /// Look-ups see the state before the block in progress instead.
+    at_block_start: bool,
     slots_held: usize,
     slots_max: usize,
+    /// Changes of the block in progress, in order.
+    open: Vec<(Address, Prior)>,
+    /// Sealed blocks, oldest first.
+    undo: VecDeque<Undo>,
 }
 
 impl<S: StateSource> Snapshots<S> {
@@ -52,8 +78,11 @@ impl<S: StateSource> Snapshots<S> {
             block_hashes: HashMap::default(),
             layers: Vec::new(),
             height: 0,
+            at_block_start: false,
             slots_held: 0,
             slots_max,
+            open: Vec::new(),
+            undo: VecDeque::new(),
         }
     }
 
@@ -68,6 +97,44 @@ impl<S: StateSource> Snapshots<S> {
     /// Makes look-ups see the overlay and the first `height` layers.
     pub(crate) fn look_at(&mut self, height: usize) {
         self.height = height.min(self.layers.len());
+        self.at_block_start = false;
+    }
+
+    /// Makes look-ups see the state before the block in progress.
+    pub(crate) fn look_at_block_start(&mut self) {
+        self.height = 0;
+        self.at_block_start = true;
+    }
+
+    /// An account before the block in progress, if the block changed it.
+    fn info_at_start(&self, address: Address) -> Option<Option<AccountInfo>> {
+        let (_, prior) = self.open.iter().find(|(changed, _)| *changed == address)?;
+        Some(match prior {
+            Prior::Changed { info, .. } => info.clone(),
+            Prior::Replaced(cached) => cached.info.clone(),
+        })
+    }
+
+    /// A slot before the block in progress, if the block changed it.
+    fn slot_at_start(&self, address: Address, slot: U256) -> Option<Result<U256, DbError>> {
+        for (_, prior) in self.open.iter().filter(|(changed, _)| *changed == address) {
+            match prior {
+                Prior::Changed { slots, .. } => {
+                    let found = slots.iter().find(|(changed, _)| *changed == slot).and_then(|(_, value)| *value);
+                    if let Some(value) = found {
+                        return Some(Ok(value));
+                    }
+                }
+                Prior::Replaced(cached) => {
+                    return Some(match cached.slots.get(&slot) {
+                        Some(value) => Ok(*value),
+                        None if cached.complete => Ok(U256::ZERO),
+                        None => self.source.storage(address, slot).map_err(DbError),
+                    });
+                }
+            }
+        }
+        None
     }
 
     /// Puts a transaction's state on top and looks at it.
@@ -90,6 +157,50 @@ impl<S: StateSource> Snapshots<S> {
         self.height = 0;
     }
 
+    /// Closes the block in progress, so that it can be taken back as a whole.
+    pub(crate) fn seal(&mut self, block: B256) {
+        if self.undo.len() == UNDO_BLOCKS_MAX {
+            self.undo.pop_front();
+        }
+        self.undo.push_back(Undo { block, changes: std::mem::take(&mut self.open) });
+    }
+
+    /// Takes the newest sealed block back, and whatever was merged since. `false` when that block is not the newest one: the overlay is
+    /// then as it was, and its owner must start afresh.
+    pub(crate) fn unseal(&mut self, block: B256) -> bool {
+        if self.undo.back().is_none_or(|u| u.block != block) {
+            return false;
+        }
+        self.truncate(0);
+        self.roll_back();
+        if let Some(undo) = self.undo.pop_back() {
+            self.open = undo.changes;
+            self.roll_back();
+        }
+        true
+    }
+
+    /// Takes back what was merged since the last seal.
+    pub(crate) fn roll_back(&mut self) {
+        for (address, prior) in std::mem::take(&mut self.open).into_iter().rev() {
+            match prior {
+                Prior::Replaced(cached) => {
+                    self.accounts.insert(address, cached);
+                }
+                Prior::Changed { info, slots } => {
+                    let Some(cached) = self.accounts.get_mut(&address) else { continue };
+                    cached.info = info;
+                    for (slot, value) in slots {
+                        match value {
+                            Some(value) => cached.slots.insert(slot, value),
+                            None => cached.slots.remove(&slot),
+                        };
+                    }
+                }
+            }
+        }
+    }
+
     #[expect(clippy::iter_over_hash_type, reason = "each account is merged on its own; the order cannot matter")]
     fn merge_layer(&mut self, layer: EvmState) {
         for (address, account) in layer {
@@ -98,26 +209,27 @@ impl<S: StateSource> Snapshots<S> {
             }
             let cached = self.accounts.entry(address).or_default();
             if account.is_selfdestructed() {
-                self.slots_held = self.slots_held.saturating_sub(cached.slots.len());
-                *cached = Cached { info: None, slots: U256Map::default(), complete: true };
+                let gone = Cached { info: None, slots: U256Map::default(), complete: true };
+                self.open.push((address, Prior::Replaced(std::mem::replace(cached, gone))));
                 continue;
             }
+            let mut slots = Vec::new();
             if account.is_created() {
-                self.slots_held = self.slots_held.saturating_sub(cached.slots.len());
-                cached.slots.clear();
-                cached.complete = true;
+                if let Some(code) = &account.info.code {
+                    self.codes.entry(account.info.code_hash).or_insert_with(|| code.clone());
+                }
+                let born = Cached { info: None, slots: U256Map::default(), complete: true };
+                self.open.push((address, Prior::Replaced(std::mem::replace(cached, born))));
             }
-            if let Some(code) = &account.info.code
-                && account.is_created()
-            {
-                self.codes.entry(account.info.code_hash).or_insert_with(|| code.clone());
-            }
-            cached.info = Some(account.info);
             for (slot, value) in account.storage {
-                if value.is_changed() && cached.slots.insert(slot, value.present_value).is_none() {
-                    self.slots_held += 1;
+                if value.is_changed() {
+                    let before = cached.slots.insert(slot, value.present_value);
+                    self.slots_held += usize::from(before.is_none());
+                    slots.push((slot, before));
                 }
             }
+            let info = cached.info.replace(account.info);
+            self.open.push((address, Prior::Changed { info, slots }));
         }
     }
 
@@ -173,6 +285,11 @@ impl<S: StateSource> Database for Snapshots<S> {
     type Error = DbError;
 
     fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, DbError> {
+        if self.at_block_start
+            && let Some(info) = self.info_at_start(address)
+        {
+            return Ok(info);
+        }
         for layer in self.layers.iter().take(self.height).rev() {
             if let Some(account) = layer.get(&address).filter(|a| a.is_touched()) {
                 return Ok((!account.is_selfdestructed()).then(|| account.info.clone()));
@@ -192,6 +309,11 @@ impl<S: StateSource> Database for Snapshots<S> {
     }
 
     fn storage(&mut self, address: Address, slot: U256) -> Result<U256, DbError> {
+        if self.at_block_start
+            && let Some(value) = self.slot_at_start(address, slot)
+        {
+            return value;
+        }
         for layer in self.layers.iter().take(self.height).rev() {
             let Some(account) = layer.get(&address).filter(|a| a.is_touched()) else { continue };
             if account.is_selfdestructed() {

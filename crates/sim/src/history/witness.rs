@@ -203,10 +203,9 @@ fn fee_market(tx: FeeMarketJson, signature: Signature) -> Result<Tx, String> {
     })
 }
 
-fn recover<T: SignableTransaction<Signature>>(signed: Signed<T>) -> Result<(B256, Address), String>
+fn recover<T>(signed: Signed<T>) -> Result<(B256, Address), String>
 where
-    Signed<T>: Sized,
-    T: alloy_consensus::transaction::RlpEcdsaEncodableTx,
+    T: SignableTransaction<Signature> + alloy_consensus::transaction::RlpEcdsaEncodableTx,
 {
     let from = signed
         .signature()

@@ -1,0 +1,28 @@
+//! Look-ups into the program, made once.
+
+use crate::playbook::{Effect, Program};
+use crate::signal::RuleId;
+use alloy_primitives::Address;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Debug)]
+pub(crate) struct Index {
+    /// Position of each rule in the program.
+    pub(crate) rules: BTreeMap<RuleId, usize>,
+    /// Contracts that steps call: only their episodes matter.
+    pub(crate) targets: BTreeSet<Address>,
+}
+
+impl Index {
+    pub(crate) fn new(program: &Program) -> Self {
+        let steps = program.playbooks.iter().flat_map(|p| &p.steps);
+        let targets = steps.filter_map(|s| match &s.effect {
+            Effect::Call { target, .. } | Effect::Propose { target, .. } => Some(*target),
+            Effect::Notify { .. } | Effect::Restore { .. } => None,
+        });
+        Self {
+            rules: program.rules.iter().enumerate().map(|(i, r)| (r.id.clone(), i)).collect(),
+            targets: targets.collect(),
+        }
+    }
+}

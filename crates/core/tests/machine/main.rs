@@ -1,0 +1,12 @@
+//! The decision machine, tested through what goes in and what comes out.
+#![cfg(test)]
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test picks the words that it is about")]
+
+mod budgets;
+mod harness;
+mod links;
+mod quorums;
+mod random;
+mod stories;
+mod transactions;
+mod words;

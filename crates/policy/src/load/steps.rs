@@ -1,0 +1,182 @@
+//! One step of a playbook: its effect, who must agree, and what follows.
+
+use super::fields::{Field, Table};
+use super::playbooks::StepText;
+use super::{HiddenText, Loader};
+use crate::diagnostic::{Code, suggest};
+use alloy_dyn_abi::DynSolValue;
+use ripcord_core::playbook::{Approve, Effect, OnTimeout, Stage, Step};
+use ripcord_core::signal::RuleId;
+use toml::de::DeValue;
+
+const KINDS: [&str; 4] = ["call", "propose", "notify", "restore"];
+const LATER_KINDS: [&str; 4] = ["trip", "presigned", "limit", "open_exit"];
+const COMMON: [&str; 14] = [
+    "id", "args", "via", "approve", "timeout", "on_timeout", "veto", "when", "verify", "within", "retry", "expires", "else", "stages",
+];
+const TIMEOUTS: [(&str, OnTimeout); 3] = [("next", OnTimeout::Next), ("auto", OnTimeout::Auto), ("abort", OnTimeout::Abort)];
+const TIMEOUT_MS: u64 = 600_000;
+const WITHIN_BLOCKS: u32 = 2;
+const BUMPS: u32 = 3;
+const DWELL_MS: u64 = 600_000;
+/// Time of steps on chains that no contract of the step names.
+const BLOCK_MS: u64 = 12_000;
+
+impl Loader<'_> {
+    pub(super) fn step(&mut self, table: &Table<'_>, playbook: &str) -> Option<StepText> {
+        let known: Vec<&str> = COMMON.into_iter().chain(KINDS).collect();
+        let later: Vec<&str> = LATER_KINDS.into_iter().chain(["reopen", "haircut", "to"]).collect();
+        self.keys(table, &known, &later);
+        let id = self.need_text(table, "id");
+        let effect = self.effect(table);
+        let approve = self.approve(table);
+        let or_else = self.text(table, "else");
+        let on_timeout = self.word(table, "on_timeout", &TIMEOUTS);
+        let veto_ms = self.duration(table, "veto").map_or(0, |f| f.value.as_millis(BLOCK_MS));
+        let timeout_ms = self.duration(table, "timeout").map_or(TIMEOUT_MS, |f| f.value.as_millis(BLOCK_MS));
+        let within_blocks = self.duration(table, "within").map_or(WITHIN_BLOCKS, |f| f.value.as_blocks(BLOCK_MS));
+        let expires_ms = self.duration(table, "expires").map(|f| f.value.as_millis(BLOCK_MS));
+        let bumps_max = self.retry(table);
+        let id = id?.value;
+        let when = self.hidden_text(table, "when", playbook, &id);
+        let verify = self.hidden_text(table, "verify", playbook, &id);
+        let (effect, approve) = (effect?, approve?);
+        self.authority_of(table, &effect, &approve, on_timeout.as_ref());
+        let default = if or_else.is_some() { OnTimeout::Next } else { OnTimeout::Abort };
+        let on_timeout = on_timeout.map_or(default, |f| f.value);
+        let step = Step { id, effect, approve, timeout_ms, on_timeout, veto_ms, when, verify, within_blocks, bumps_max, expires_ms, or_else: None };
+        Some(StepText { step, or_else })
+    }
+
+    /// What may run by itself only tightens.
+    fn authority_of(&mut self, table: &Table<'_>, effect: &Effect, approve: &Approve, on_timeout: Option<&Field<OnTimeout>>) {
+        let by_itself = matches!(approve, Approve::Auto | Approve::Veto { .. });
+        if by_itself && matches!(effect, Effect::Restore { .. }) {
+            self.report(&table.key_place("approve"), Code::E07, "recovery is never automatic", "use approve = \"safe\" or \"2-of:GROUP\"");
+        }
+        if let Some(field) = on_timeout.filter(|f| f.value == OnTimeout::Auto && !effect.tightens()) {
+            self.report(&field.place, Code::E07, "only a step that tightens may run when nobody answers", "use on_timeout = \"next\" or \"abort\"");
+        }
+    }
+
+    fn hidden_text(&mut self, table: &Table<'_>, key: &str, playbook: &str, step: &str) -> Option<RuleId> {
+        let text = self.cel(table, key)?;
+        let id = format!("{playbook}.{step}.{key}");
+        self.hidden.push(HiddenText { id: id.clone(), text });
+        Some(RuleId(id))
+    }
+
+    fn effect(&mut self, table: &Table<'_>) -> Option<Effect> {
+        let kinds: Vec<&str> = KINDS.into_iter().filter(|k| table.get(k).is_some()).collect();
+        let [kind] = kinds.as_slice() else {
+            if !(kinds.is_empty() && LATER_KINDS.iter().any(|k| table.get(k).is_some())) {
+                self.report(&table.place(), Code::E08, format!("{} has {} kinds", table.what, kinds.len()), format!("give it exactly one of {}", KINDS.join(", ")));
+            }
+            return None;
+        };
+        let calls = matches!(*kind, "call" | "propose");
+        for (field, belongs) in [("args", calls), ("via", *kind != "notify"), ("stages", *kind == "restore")] {
+            if table.get(field).is_some() && !belongs {
+                self.report(&table.key_place(field), Code::E08, format!("`{field}` does not go with `{kind}`"), "remove it");
+            }
+        }
+        match *kind {
+            "notify" => self.text(table, "notify").map(|f| Effect::Notify { text: f.value }),
+            "restore" => self.restore(table),
+            call => self.call_effect(table, call),
+        }
+    }
+
+    fn call_effect(&mut self, table: &Table<'_>, kind: &str) -> Option<Effect> {
+        let field = self.text(table, kind)?;
+        let via = self.need_text(table, "via");
+        let call = self.function(table.file, &field)?;
+        let args = self.arguments(table, &call.function, &field.place)?;
+        if let Some((_, name)) = args.variable {
+            self.report(&name.place, Code::E02, "a step has no variables", "write the value");
+            return None;
+        }
+        let via = via?;
+        let Some(signer) = self.signers.get(&via.value) else {
+            let names: Vec<String> = self.signers.keys().cloned().collect();
+            self.report(&via.place, Code::E04, format!("there is no signer `{}`", via.value), suggest(&via.value, names.iter().map(String::as_str)));
+            return None;
+        };
+        let chain = call.contract.chain;
+        if signer.chain != chain {
+            self.report(&via.place, Code::E08, format!("signer `{}` is not on the contract's chain", via.value), "use a signer of that chain");
+        }
+        let mut calldata = call.function.selector().to_vec();
+        calldata.extend(DynSolValue::Tuple(args.values).abi_encode_params());
+        let (target, calldata, via) = (call.contract.address, calldata.into(), via.value);
+        Some(if kind == "call" { Effect::Call { chain, target, calldata, via } } else { Effect::Propose { chain, target, calldata, via } })
+    }
+
+    fn restore(&mut self, table: &Table<'_>) -> Option<Effect> {
+        if let Some(field) = self.text(table, "restore").filter(|f| f.value != "staged") {
+            self.report(&field.place, Code::E02, format!("`{}` is not a way to restore", field.value), "write restore = \"staged\"");
+        }
+        if let Some(via) = self.text(table, "via").filter(|v| !self.signers.contains_key(&v.value)) {
+            let names: Vec<String> = self.signers.keys().cloned().collect();
+            self.report(&via.place, Code::E04, format!("there is no signer `{}`", via.value), suggest(&via.value, names.iter().map(String::as_str)));
+        }
+        if table.get("stages").is_none() {
+            self.missing(table, "stages");
+        }
+        let entries = self.list(table, "stages");
+        let mut stages = Vec::new();
+        for entry in entries {
+            if let DeValue::Table(_) = entry.get_ref() {
+                let stage = self.as_table(table.file, entry, "a stage".to_owned())?;
+                self.keys(&stage, &["name", "dwell", "gates"], &[]);
+                let name = self.need_text(&stage, "name")?.value;
+                let dwell_ms = self.duration(&stage, "dwell").map_or(DWELL_MS, |f| f.value.as_millis(BLOCK_MS));
+                let gates = self.texts(&stage, "gates");
+                self.gate_refs.extend(gates.iter().map(|g| (g.value.clone(), g.place.clone())));
+                stages.push(Stage { name, dwell_ms, gates: gates.into_iter().map(|g| RuleId(g.value)).collect() });
+            } else {
+                let name = self.entry_text(table, "stages", entry)?.value;
+                stages.push(Stage { name, dwell_ms: DWELL_MS, gates: Vec::new() });
+            }
+        }
+        Some(Effect::Restore { stages })
+    }
+
+    /// `auto`, `veto(10m)`, `2-of:risk` or `safe`.
+    fn approve(&mut self, table: &Table<'_>) -> Option<Approve> {
+        let Some(field) = self.text(table, "approve") else {
+            return table.get("approve").is_none().then_some(Approve::Safe);
+        };
+        let veto = field.value.strip_prefix("veto(").and_then(|v| v.strip_suffix(')')).and_then(crate::duration::parse);
+        let group = field.value.split_once("-of:").and_then(|(n, group)| n.parse::<u32>().ok().map(|n| (n, group)));
+        match (field.value.as_str(), veto, group) {
+            ("auto", _, _) => Some(Approve::Auto),
+            ("safe", _, _) => Some(Approve::Safe),
+            (_, Some(window), _) => Some(Approve::Veto { window_ms: window.as_millis(BLOCK_MS) }),
+            (_, _, Some((need, group))) => {
+                let Some(people) = self.people.get(group).cloned() else {
+                    let names: Vec<String> = self.people.keys().cloned().collect();
+                    self.report(&field.place, Code::E04, format!("there is no group `{group}` of people"), suggest(group, names.iter().map(String::as_str)));
+                    return None;
+                };
+                if need == 0 || need as usize > people.len() {
+                    self.report(&field.place, Code::E07, format!("{need} out of {} people", people.len()), "ask for at least one and at most all of the group");
+                }
+                Some(Approve::People { need, people })
+            }
+            (other, None, None) => {
+                self.report(&field.place, Code::E02, format!("`{other}` is not a way to approve"), "write \"auto\", \"veto(10m)\", \"1-of:GROUP\" or \"safe\"");
+                None
+            }
+        }
+    }
+
+    fn retry(&mut self, table: &Table<'_>) -> u32 {
+        let Some(field) = self.text(table, "retry") else { return BUMPS };
+        let bumps = field.value.strip_prefix("bump-fee x").and_then(|n| n.parse().ok()).filter(|n| *n <= 16);
+        if bumps.is_none() {
+            self.report(&field.place, Code::E02, format!("`{}` is not a way to retry", field.value), "write for example retry = \"bump-fee x3\", at most x16");
+        }
+        bumps.unwrap_or(BUMPS)
+    }
+}

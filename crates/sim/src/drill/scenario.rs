@@ -1,0 +1,138 @@
+//! Scenarios: which theft, in which acts, under which policy.
+
+use super::act::{Act, ActName, play};
+use super::attack::Form;
+use super::protocol::{ASSETS, GUARDIAN, Protocol};
+use super::DrillError;
+use alloy_primitives::keccak256;
+use ripcord_policy::{LoadOptions, Policy, load};
+use ripcord_store::{LogKey, MemoryJournal, SqliteJournal};
+use std::path::Path;
+
+/// The drill's policy, as a user would write it.
+const POLICY: &str = include_str!("../../../../drills/inflation/ripcord.toml");
+/// Name of the drill's log in its checkpoints.
+const ORIGIN: &str = "ripcord.example/drill";
+
+/// A theft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scenario {
+    /// Empty-market inflation in six transactions.
+    Inflation,
+    /// The same theft as one private transaction.
+    InflationPrivate,
+}
+
+impl Scenario {
+    /// All scenarios, in the order of a drill.
+    pub const ALL: [Self; 2] = [Self::Inflation, Self::InflationPrivate];
+
+    /// Name on the command line and in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Inflation => "inflation",
+            Self::InflationPrivate => "inflation-private",
+        }
+    }
+
+    /// One sentence for people.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Inflation => "empty-market share inflation by donation, six transactions, some of them private",
+            Self::InflationPrivate => "the same theft as one private transaction: no off-chain guardian can stop it",
+        }
+    }
+
+    fn form(self) -> Form {
+        match self {
+            Self::Inflation => Form::SixTransactions,
+            Self::InflationPrivate => Form::OnePrivate,
+        }
+    }
+}
+
+/// What the guarded act's journal is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JournalProof {
+    /// Entries.
+    pub entries: u64,
+    /// Signed note over the tree of all entries.
+    pub checkpoint: String,
+}
+
+/// A scenario's acts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drill {
+    /// Which.
+    pub scenario: Scenario,
+    /// Seed.
+    pub seed: u64,
+    /// Acts in order: unguarded, guarded, control.
+    pub acts: Vec<Act>,
+    /// The guarded act's journal, when it was kept on disk.
+    pub journal: Option<JournalProof>,
+}
+
+/// Runs a scenario. With a folder the guarded act's journal is a real store in it; the control act's always lives in memory.
+///
+/// # Errors
+/// [`DrillError`].
+pub fn run(scenario: Scenario, seed: u64, store: Option<&Path>) -> Result<Drill, DrillError> {
+    let form = scenario.form();
+    let (unguarded, _) = play::<MemoryJournal>(ActName::Unguarded, form, seed, None)?;
+    let (guarded, journal) = match store {
+        None => (play(ActName::Guarded, form, seed, Some(MemoryJournal::new()))?.0, None),
+        Some(folder) => on_disk(form, seed, folder)?,
+    };
+    let (control, _) = play(ActName::Control, form, seed, Some(MemoryJournal::new()))?;
+    Ok(Drill { scenario, seed, acts: vec![unguarded, guarded, control], journal })
+}
+
+fn on_disk(form: Form, seed: u64, folder: &Path) -> Result<(Act, Option<JournalProof>), DrillError> {
+    // A drill's log is signed by a key made from its seed: it proves that nothing was changed afterwards, not who ran it.
+    let key = LogKey::from_seed(keccak256(seed.to_be_bytes()).0);
+    let journal = SqliteJournal::open(folder, key, ORIGIN)?;
+    let (act, journal) = play(ActName::Guarded, form, seed, Some(journal))?;
+    let Some(journal) = journal else { return Ok((act, None)) };
+    let checkpoint = journal.checkpoint().map(|c| String::from_utf8_lossy(c).into_owned()).unwrap_or_default();
+    let entries = ripcord_core::ports::Journal::size(&journal);
+    journal.close()?;
+    Ok((act, Some(JournalProof { entries, checkpoint })))
+}
+
+/// The drill's policy, bound to a deployed market.
+///
+/// # Errors
+/// [`DrillError::Policy`] with all diagnostics.
+pub fn policy(protocol: &Protocol) -> Result<Policy, DrillError> {
+    let mut vars: Vec<(String, String)> = vec![
+        ("MARKET".to_owned(), protocol.market.to_checksum(None)),
+        ("TIMELOCK".to_owned(), protocol.timelock.to_checksum(None)),
+        ("GUARDIAN".to_owned(), GUARDIAN.to_checksum(None)),
+    ];
+    for (index, asset) in ASSETS.iter().enumerate() {
+        let (token, vault) = protocol.pair(index)?;
+        vars.push((format!("{}_TOKEN", asset.symbol), token.to_checksum(None)));
+        vars.push((format!("{}_VAULT", asset.symbol), vault.to_checksum(None)));
+    }
+    let options = LoadOptions { vars: vars.into_iter().collect() };
+    load("ripcord.toml", &files, &options).map_err(|all| {
+        let sources = [("ripcord.toml".to_owned(), POLICY.to_owned())].into_iter().collect();
+        DrillError::Policy(ripcord_policy::render(&all, &sources))
+    })
+}
+
+fn files(path: &str) -> Result<Vec<u8>, String> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let text = match name {
+        "ripcord.toml" => POLICY,
+        "LendingMarket.json" => include_str!("../../../../contracts/artifacts/LendingMarket.json"),
+        "SupplyVault.json" => include_str!("../../../../contracts/artifacts/SupplyVault.json"),
+        "DrillTimelock.json" => include_str!("../../../../contracts/artifacts/DrillTimelock.json"),
+        "VaultProbe.json" => include_str!("../../../../contracts/artifacts/VaultProbe.json"),
+        _ => return Err("not one of the drill's files".to_owned()),
+    };
+    Ok(text.as_bytes().to_vec())
+}
