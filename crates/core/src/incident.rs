@@ -132,6 +132,11 @@ pub enum IncidentEvent {
         /// How.
         end: crate::response::End,
     },
+    /// A reorg dropped the block of the effect that had contained it.
+    Uncontained {
+        /// Incident.
+        incident: IncidentId,
+    },
     /// The first tightening effect stands.
     Contained {
         /// Incident.

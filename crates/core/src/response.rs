@@ -416,6 +416,23 @@ impl Run {
         }
     }
 
+    /// An action of this run is not on chain any more. A run that was done waits for it again; one that went on goes on. True when
+    /// the action had been one of its successes.
+    pub(crate) fn lose(&mut self, program: &Program, action: &Action) -> bool {
+        let named = |s: &Step| format!("{}.{}", self.playbook, s.id) == action.step;
+        let Some(index) = playbook(program, &self.playbook).and_then(|p| p.steps.iter().position(named)) else {
+            return false;
+        };
+        if !self.tried.contains(&index) || self.key() == Some(action.key) {
+            return false;
+        }
+        if matches!(self.phase, Phase::Ended { end: End::Done }) {
+            self.step = index;
+            self.phase = Phase::Sending { key: action.key, until: None };
+        }
+        true
+    }
+
     /// A block was dropped, or the chain reads `Unknown` (`None`).
     pub(crate) fn retract(&mut self, block: Option<B256>) -> bool {
         match &mut self.phase {

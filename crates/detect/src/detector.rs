@@ -102,7 +102,8 @@ impl Detector {
         for (index, rule) in policy.rules().iter().enumerate().filter(|(_, r)| active(r, facts.at)) {
             let Some(state) = self.states.get(index) else { continue };
             let pulled = rule.triggers.iter().any(|t| facts::pulls(facts, t));
-            let touched = |memory: &Memory| pulled || memory.reads.as_ref().is_none_or(|r| r.incomplete || meets(r, &changed));
+            let touched =
+                |memory: &Memory| pulled || memory.reads.as_ref().is_none_or(|r| r.incomplete || meets(r, &changed));
             let for_block = touched(&state.block);
             let here = touched(&state.tx);
             let on = if pending { rule.on.pending } else { rule.on.tx };
@@ -116,12 +117,19 @@ impl Detector {
             if !due {
                 continue;
             }
-            let (verdict, reads, fault) = if quarantined { fault() } else { self.verdict(rule, asked, &mut cache, views) };
+            let (verdict, reads, fault) =
+                if quarantined { fault() } else { self.verdict(rule, asked, &mut cache, views) };
             let windows = self.window_values(rule, asked);
             if let Some(state) = self.states.get_mut(index) {
                 state.quarantined |= fault;
                 if !pending {
-                    state.tx = Memory { reads: Some(reads), block: facts.at.block_hash, passing: here && per_tx(rule), windows, dirty: false };
+                    state.tx = Memory {
+                        reads: Some(reads),
+                        block: facts.at.block_hash,
+                        passing: here && per_tx(rule),
+                        windows,
+                        dirty: false,
+                    };
                 }
             }
             signals.push(signal(rule, facts.at, verdict));
@@ -149,10 +157,17 @@ impl Detector {
                 continue;
             }
             let (dirty, quarantined) = (memory.dirty, state.quarantined);
-            let (verdict, reads, fault) = if quarantined { fault() } else { self.verdict(rule, asked, &mut cache, views) };
+            let (verdict, reads, fault) =
+                if quarantined { fault() } else { self.verdict(rule, asked, &mut cache, views) };
             if let Some(state) = self.states.get_mut(index) {
                 state.quarantined |= fault;
-                state.block = Memory { reads: Some(reads), block: at.block_hash, passing: dirty && before(rule), windows, dirty: false };
+                state.block = Memory {
+                    reads: Some(reads),
+                    block: at.block_hash,
+                    passing: dirty && before(rule),
+                    windows,
+                    dirty: false,
+                };
             }
             signals.push(signal(rule, at, verdict));
         }
@@ -165,11 +180,10 @@ impl Detector {
         self.windows.retract(block);
         for state in &mut self.states {
             for memory in [&mut state.tx, &mut state.block] {
+                // Whoever read what the block changed was evaluated in it, and must look again.
                 if memory.block == block {
                     *memory = Memory::default();
                 }
-                // What the block changed is what it was before; who read it must look again.
-                memory.dirty = true;
             }
         }
     }
@@ -184,7 +198,13 @@ impl Detector {
 
     /// One rule's verdict with all its values, without remembering anything. With `facts`, as for that transaction; without, as
     /// at the end of a block with the given time. `None` when there is no such rule.
-    pub fn explain(&self, rule: &RuleId, facts: Option<&TxFacts>, block_timestamp: u64, views: &mut impl Views) -> Option<Explanation> {
+    pub fn explain(
+        &self,
+        rule: &RuleId,
+        facts: Option<&TxFacts>,
+        block_timestamp: u64,
+        views: &mut impl Views,
+    ) -> Option<Explanation> {
         let rule = self.policy.rule(rule)?;
         let asked = facts.map_or(Asked::Block(block_timestamp), Asked::Tx);
         let mut cache = Cache::default();
@@ -213,11 +233,26 @@ impl Detector {
     }
 
     fn reader<'a, V: Views>(&'a self, asked: Asked<'a>, cache: &'a mut Cache, views: &'a mut V) -> Reader<'a, V> {
-        Reader { policy: &self.policy, asked, windows: &self.windows, cache, views, reads: Reads::default(), memo: BTreeMap::new(), calls: 0 }
+        Reader {
+            policy: &self.policy,
+            asked,
+            windows: &self.windows,
+            cache,
+            views,
+            reads: Reads::default(),
+            memo: BTreeMap::new(),
+            calls: 0,
+        }
     }
 
     /// Verdict, what was read, and whether the evaluation panicked.
-    fn verdict(&self, rule: &Rule, asked: Asked<'_>, cache: &mut Cache, views: &mut impl Views) -> (Verdict, Reads, bool) {
+    fn verdict(
+        &self,
+        rule: &Rule,
+        asked: Asked<'_>,
+        cache: &mut Cache,
+        views: &mut impl Views,
+    ) -> (Verdict, Reads, bool) {
         let run = AssertUnwindSafe(|| {
             let mut reader = self.reader(asked, cache, views);
             let outcome = evaluate(&rule.expr, &mut reader);
@@ -272,7 +307,11 @@ fn active(rule: &Rule, at: Position) -> bool {
 }
 
 fn meets(reads: &Reads, changed: &BTreeSet<ReadKey>) -> bool {
-    if changed.len() < reads.keys.len() { changed.iter().any(|k| reads.keys.contains(k)) } else { reads.keys.iter().any(|k| changed.contains(k)) }
+    if changed.len() < reads.keys.len() {
+        changed.iter().any(|k| reads.keys.contains(k))
+    } else {
+        reads.keys.iter().any(|k| changed.contains(k))
+    }
 }
 
 /// Whether a verdict of the rule is about one transaction: its facts, or the difference between before and after.

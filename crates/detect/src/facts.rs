@@ -1,8 +1,8 @@
 //! What signals see of a transaction's facts: matching events, calls and movements.
 
 use alloy_primitives::{Address, B256, U256};
-use ripcord_core::fact::{CallEnd, CallFact, LogFact, StateKey, TxFacts};
 use ripcord_core::fact::ReadKey;
+use ripcord_core::fact::{CallEnd, CallFact, LogFact, StateKey, TxFacts};
 use ripcord_policy::policy::{ArgPlace, Event, Flow, KeySource, Trigger};
 use std::collections::BTreeSet;
 
@@ -55,8 +55,9 @@ pub(crate) fn keys(facts: &TxFacts, sources: &[KeySource], max: usize) -> (Vec<B
 }
 
 /// Calls of a function that succeeded.
-pub(crate) fn calls<'a>(facts: &'a TxFacts, target: Address, selector: [u8; 4]) -> impl Iterator<Item = &'a CallFact> {
-    let matches = move |c: &&CallFact| c.target == target && c.selector() == Some(selector) && c.end == CallEnd::Success;
+pub(crate) fn calls(facts: &TxFacts, target: Address, selector: [u8; 4]) -> impl Iterator<Item = &CallFact> {
+    let matches =
+        move |c: &&CallFact| c.target == target && c.selector() == Some(selector) && c.end == CallEnd::Success;
     facts.calls.iter().filter(matches)
 }
 
@@ -83,8 +84,12 @@ pub(crate) fn pulls(facts: &TxFacts, trigger: &Trigger) -> bool {
                 || facts.logs.iter().any(|l| l.emitter == *account)
                 || facts.writes.iter().any(|w| w.account == *account && w.before != w.after)
         }
-        Trigger::Call(target, selector) => facts.calls.iter().any(|c| c.target == *target && c.selector() == Some(*selector)),
+        Trigger::Call(target, selector) => {
+            facts.calls.iter().any(|c| c.target == *target && c.selector() == Some(*selector))
+        }
         Trigger::Log(emitter, topic) => facts.logs.iter().any(|l| l.emitter == *emitter && topic0(l) == *topic),
-        Trigger::Move(token, account) => facts.moves.iter().any(|m| m.token == *token && (m.from == *account || m.to == *account)),
+        Trigger::Move(token, account) => {
+            facts.moves.iter().any(|m| m.token == *token && (m.from == *account || m.to == *account))
+        }
     }
 }

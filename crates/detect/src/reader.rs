@@ -7,12 +7,12 @@ use ripcord_core::fact::{CallEnd, ReadKey, TxFacts};
 use ripcord_core::ports::{Snapshot, ViewCall, ViewError, ViewOutput, Views};
 use ripcord_core::qty::{Qty, Unit};
 use ripcord_core::signal::UnknownWhy;
+use ripcord_policy::Output;
 use ripcord_policy::Policy;
 use ripcord_policy::eval::Leaves;
 use ripcord_policy::ir::{At, ItemField, Leaf, TxField};
 use ripcord_policy::policy::{ArgPlace, Event, Source, View};
 use ripcord_policy::value::{Element, Items, Known, List, VALUES_MAX, Value};
-use ripcord_policy::Output;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -68,10 +68,12 @@ impl<'a, V: Views> Reader<'a, V> {
 
     fn unknown(&mut self, error: &ViewError) -> UnknownWhy {
         self.reads.incomplete = true;
-        match error {
-            ViewError::Reverted { .. } => UnknownWhy::Reverted,
-            ViewError::Budget { .. } => UnknownWhy::Budget,
-            _missing_or_no_snapshot => UnknownWhy::MissingState,
+        if matches!(error, ViewError::Reverted { .. }) {
+            UnknownWhy::Reverted
+        } else if matches!(error, ViewError::Budget { .. }) {
+            UnknownWhy::Budget
+        } else {
+            UnknownWhy::MissingState
         }
     }
 
@@ -174,7 +176,9 @@ impl<'a, V: Views> Reader<'a, V> {
         match &signal.source {
             Source::View(view) => self.view(at, view),
             Source::Slot { account, slot, mask, out } => self.slot(at, *account, *slot, *mask, out),
-            Source::Returns { target, selector, args, out } => self.returns(*target, *selector, args.as_ref().map(|a| a.as_ref()), out),
+            Source::Returns { target, selector, args, out } => {
+                self.returns(*target, *selector, args.as_ref().map(|a| a.as_ref()), out)
+            }
             Source::Log { event, arg } => self.log(event, arg.as_ref()),
             Source::Flow(_) => self.windows.value(leaf.signal, self.asked),
             Source::Calc => Err(UnknownWhy::Fault),
@@ -233,15 +237,19 @@ impl<V: Views> Leaves for Reader<'_, V> {
                     ItemField::Value => return native(call.value),
                     ItemField::Depth => Value::Qty(Qty::count(i64::from(call.depth))),
                     ItemField::Success => Value::Bool(call.end == CallEnd::Success),
-                    ItemField::Emitter | ItemField::Topic0 | ItemField::Token | ItemField::Raw => return Err(UnknownWhy::Fault),
+                    ItemField::Emitter | ItemField::Topic0 | ItemField::Token | ItemField::Raw => {
+                        return Err(UnknownWhy::Fault);
+                    }
                 })
             }
             Items::Logs => {
                 let log = facts.logs.get(index).ok_or(UnknownWhy::Fault)?;
-                match field {
-                    ItemField::Emitter => Ok(Value::Address(log.emitter)),
-                    ItemField::Topic0 => Ok(Value::Word(facts::topic0(log))),
-                    _of_others => Err(UnknownWhy::Fault),
+                if field == ItemField::Emitter {
+                    Ok(Value::Address(log.emitter))
+                } else if field == ItemField::Topic0 {
+                    Ok(Value::Word(facts::topic0(log)))
+                } else {
+                    Err(UnknownWhy::Fault)
                 }
             }
             Items::Moves => {
@@ -250,8 +258,16 @@ impl<V: Views> Leaves for Reader<'_, V> {
                     ItemField::Token => Ok(Value::Address(moved.token.unwrap_or_default())),
                     ItemField::From => Ok(Value::Address(moved.from)),
                     ItemField::To => Ok(Value::Address(moved.to)),
-                    ItemField::Raw => Qty::new(false, moved.amount, 0, Unit::Count).map(Value::Qty).map_err(|_| UnknownWhy::Overflow),
-                    _of_others => Err(UnknownWhy::Fault),
+                    ItemField::Raw => {
+                        Qty::new(false, moved.amount, 0, Unit::Count).map(Value::Qty).map_err(|_| UnknownWhy::Overflow)
+                    }
+                    ItemField::Code
+                    | ItemField::Selector
+                    | ItemField::Value
+                    | ItemField::Depth
+                    | ItemField::Success
+                    | ItemField::Emitter
+                    | ItemField::Topic0 => Err(UnknownWhy::Fault),
                 }
             }
         }

@@ -87,7 +87,10 @@ pub(crate) struct Windows {
 
 impl Windows {
     pub(crate) fn new(flows: impl Iterator<Item = (usize, Flow)>) -> Self {
-        Self { flows: flows.map(|(index, flow)| (index, (flow, VecDeque::new(), Sums::default()))).collect(), ..Self::default() }
+        Self {
+            flows: flows.map(|(index, flow)| (index, (flow, VecDeque::new(), Sums::default()))).collect(),
+            ..Self::default()
+        }
     }
 
     /// Adds a transaction of an adopted block.
@@ -103,7 +106,7 @@ impl Windows {
         if self.open != Some(block) {
             self.open = Some(block);
             // Blocks in between were not seen: no window is complete.
-            if !self.blocks.back().is_some_and(|(_, last, _)| last.checked_add(1) == Some(number)) {
+            if self.blocks.back().is_none_or(|(_, last, _)| last.checked_add(1) != Some(number)) {
                 self.since = None;
             }
             self.flows.values_mut().for_each(|(_, _, open)| *open = Sums::default());
@@ -156,7 +159,9 @@ impl Windows {
         let (flow, buckets, open) = self.flows.get(&signal).ok_or(UnknownWhy::Fault)?;
         let own = |facts: &TxFacts| Sums::of_tx(facts, flow);
         let mut sums = match (flow.window, asked) {
-            (Window::Tx, Asked::Tx(facts) | Asked::Pending(facts)) | (Window::Block, Asked::Pending(facts)) => own(facts),
+            (Window::Tx, Asked::Tx(facts) | Asked::Pending(facts)) | (Window::Block, Asked::Pending(facts)) => {
+                own(facts)
+            }
             (Window::Tx, Asked::Block(_)) => return Err(UnknownWhy::Fault),
             (Window::Block | Window::Secs(_), Asked::Tx(_) | Asked::Block(_)) => *open,
             (Window::Secs(_), Asked::Pending(facts)) => {
@@ -168,8 +173,10 @@ impl Windows {
         let mut unwarmed = None;
         if let Window::Secs(secs) = flow.window {
             // A transaction's block has no time yet: the newest finished block's is used, so the window is one block longer.
-            let now = if let Asked::Block(timestamp) = asked { Some(timestamp) } else { self.blocks.back().map(|b| b.2) };
-            let seen = now.zip(self.since).is_some_and(|(now, since)| since.checked_add(secs).is_some_and(|full| full <= now));
+            let now =
+                if let Asked::Block(timestamp) = asked { Some(timestamp) } else { self.blocks.back().map(|b| b.2) };
+            let seen =
+                now.zip(self.since).is_some_and(|(now, since)| since.checked_add(secs).is_some_and(|full| full <= now));
             unwarmed = (!seen).then_some(UnknownWhy::Unwarmed);
             let inside = |b: &&Bucket| now.is_none_or(|now| b.timestamp.saturating_add(secs) > now);
             buckets.iter().rev().take_while(inside).for_each(|b| sums.add(&b.sums));

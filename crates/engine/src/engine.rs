@@ -290,12 +290,15 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
 
     fn report(&mut self, now: Millis, chain: ChainId, block: BlockRef, executed: Executed) {
         for facts in &executed.facts {
-            self.report_flows(now, facts);
             self.report_receipt(now, facts);
         }
         for signal in executed.signals {
             self.tell(now, Input::Signal(signal));
         }
+        for facts in &executed.facts {
+            self.report_flows(now, facts);
+        }
+        self.guardian.handle(now, Input::Evaluated { chain, block: block.hash });
         let signers: Vec<SignerSpec> =
             self.guardian.program().signers.iter().filter(|s| s.chain == chain).cloned().collect();
         for signer in signers {
@@ -306,7 +309,6 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
                 self.guardian.handle(now, input);
             }
         }
-        self.guardian.handle(now, Input::Evaluated { chain, block: block.hash });
     }
 
     /// Token moves of accounts that an open incident watches.

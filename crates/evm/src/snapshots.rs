@@ -225,7 +225,8 @@ impl<S: StateSource> Snapshots<S> {
                 if value.is_changed() {
                     let before = cached.slots.insert(slot, value.present_value);
                     self.slots_held += usize::from(before.is_none());
-                    slots.push((slot, before));
+                    // A slot that a complete account did not list was zero, and known to be.
+                    slots.push((slot, before.or(cached.complete.then_some(U256::ZERO))));
                 }
             }
             let info = cached.info.replace(account.info);

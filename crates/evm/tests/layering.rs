@@ -133,8 +133,13 @@ impl Model {
         self.layers.last().unwrap_or(&self.base)
     }
 
+    /// Before the newest transaction; when none is on the stack, before the block.
     fn before(&self) -> &World {
-        self.layers.len().checked_sub(2).and_then(|i| self.layers.get(i)).unwrap_or(&self.base)
+        match self.layers.as_slice() {
+            [] => &self.floor,
+            [_] => &self.base,
+            [.., before, _] => before,
+        }
     }
 }
 

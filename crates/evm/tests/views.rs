@@ -45,8 +45,11 @@ fn snapshots_see_wei_before_and_after_a_payment() {
     assert_eq!(see(&mut executor), [0, 0, 0]);
     run(&mut executor, Some(HEIR), 3, Bytes::new());
     executor.accept();
-    assert_eq!(see(&mut executor), [3, 3, 3]);
+    // No transaction is on the stack: before is before the block.
+    assert_eq!(see(&mut executor), [0, 3, 3]);
+    executor.seal();
     executor.next_block(header(101));
+    assert_eq!(see(&mut executor), [3, 3, 3]);
     run(&mut executor, Some(HEIR), 1, Bytes::new());
     assert_eq!(see(&mut executor), [3, 4, 4]);
 }

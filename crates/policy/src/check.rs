@@ -41,7 +41,14 @@ type Checked = Option<(Node, Ty)>;
 /// Checks text that must be of type `want`.
 pub(crate) fn check(text: &Text, names: &Lexicon, want: &Ty) -> Result<Node, Vec<Finding>> {
     let tree = crate::text::parse(&text.source).map_err(|f| vec![f])?;
-    let mut checker = Checker { names, scope: text.scope, tree: &tree, findings: Vec::new(), vars: Vec::new(), expanding: Vec::new() };
+    let mut checker = Checker {
+        names,
+        scope: text.scope,
+        tree: &tree,
+        findings: Vec::new(),
+        vars: Vec::new(),
+        expanding: Vec::new(),
+    };
     let side = match want {
         Ty::Bool => Side { must_hold: Some(true), round: None },
         Ty::Qty(_) | Ty::Address | Ty::Word | Ty::Selector | Ty::Item(_) | Ty::List(_) => {
@@ -52,7 +59,11 @@ pub(crate) fn check(text: &Text, names: &Lexicon, want: &Ty) -> Result<Node, Vec
     if let Some((node, ty)) = checked {
         if ty != *want {
             let message = format!("the expression is of type {ty}, not {want}");
-            let help = if *want == Ty::Bool { "a rule states what must hold: compare the value with a bound" } else { "declare the unit that the expression has" };
+            let help = if *want == Ty::Bool {
+                "a rule states what must hold: compare the value with a bound"
+            } else {
+                "declare the unit that the expression has"
+            };
             checker.report(&tree.root, Code::Rc002, message, help);
         }
         checker.bounds(&tree.root, &node);
@@ -84,9 +95,19 @@ impl<'a> Checker<'a> {
         node.walk(&mut |_| nodes += 1);
         let help = "split it into several rules";
         if nodes > EXPANDED_MAX {
-            self.report(root, Code::E07, format!("with its calc signals the rule has {nodes} nodes, at most {EXPANDED_MAX} are allowed"), help);
+            self.report(
+                root,
+                Code::E07,
+                format!("with its calc signals the rule has {nodes} nodes, at most {EXPANDED_MAX} are allowed"),
+                help,
+            );
         } else if cost(node) > COST_MAX {
-            self.report(root, Code::E07, format!("the lists' bounds allow for {} steps, at most {COST_MAX} are allowed", cost(node)), help);
+            self.report(
+                root,
+                Code::E07,
+                format!("the lists' bounds allow for {} steps, at most {COST_MAX} are allowed", cost(node)),
+                help,
+            );
         }
     }
 
@@ -98,7 +119,12 @@ impl<'a> Checker<'a> {
             Expr::List(list) => self.list(expr, &list.elements),
             Expr::Call(call) => self.call(expr, call, side),
             Expr::Unspecified | Expr::Comprehension(_) | Expr::Map(_) | Expr::Struct(_) => {
-                self.report(expr, Code::E02, "maps and messages are not part of the rule language", "use signals and lists");
+                self.report(
+                    expr,
+                    Code::E02,
+                    "maps and messages are not part of the rule language",
+                    "use signals and lists",
+                );
                 None
             }
         }
@@ -109,15 +135,30 @@ impl<'a> Checker<'a> {
             LiteralValue::Boolean(b) => Some((Node::Bool(*b.inner()), Ty::Bool)),
             LiteralValue::Int(i) => Some((Node::Qty(Qty::count(*i.inner())), Ty::Qty(Unit::Count))),
             LiteralValue::Double(_) => {
-                self.report(expr, Code::E02, "decimal numbers without a unit are not exact", "write a string in a constructor, for example ratio('0.9995')");
+                self.report(
+                    expr,
+                    Code::E02,
+                    "decimal numbers without a unit are not exact",
+                    "write a string in a constructor, for example ratio('0.9995')",
+                );
                 None
             }
             LiteralValue::String(_) => {
-                self.report(expr, Code::E02, "text is not a value here", "wrap it in a constructor: usd('…'), addr('0x…'), contract('…')");
+                self.report(
+                    expr,
+                    Code::E02,
+                    "text is not a value here",
+                    "wrap it in a constructor: usd('…'), addr('0x…'), contract('…')",
+                );
                 None
             }
             LiteralValue::UInt(_) | LiteralValue::Bytes(_) | LiteralValue::Null => {
-                self.report(expr, Code::E02, "this literal is not part of the rule language", "use integers, true, false or a constructor");
+                self.report(
+                    expr,
+                    Code::E02,
+                    "this literal is not part of the rule language",
+                    "use integers, true, false or a constructor",
+                );
                 None
             }
         }
@@ -141,8 +182,17 @@ impl<'a> Checker<'a> {
     fn signal(&mut self, expr: &IdedExpr, name: &str) -> Option<(usize, Ty)> {
         let Some(index) = self.names.signal(self.scope, name) else {
             let code = if name == "tx" { Code::Rc002 } else { Code::Rc001 };
-            let message = if name == "tx" { "`tx` is not a value by itself".to_owned() } else { format!("there is no signal `{name}`") };
-            let help = if name == "tx" { "name a field: tx.from, tx.to, tx.value, tx.success, tx.selector, tx.calls, tx.logs, tx.moves".to_owned() } else { suggest(name, self.names.signals.keys().map(String::as_str)) };
+            let message = if name == "tx" {
+                "`tx` is not a value by itself".to_owned()
+            } else {
+                format!("there is no signal `{name}`")
+            };
+            let help = if name == "tx" {
+                "name a field: tx.from, tx.to, tx.value, tx.success, tx.selector, tx.calls, tx.logs, tx.moves"
+                    .to_owned()
+            } else {
+                suggest(name, self.names.signals.keys().map(String::as_str))
+            };
             self.report(expr, code, message, help);
             return None;
         };
@@ -153,13 +203,25 @@ impl<'a> Checker<'a> {
     /// A `calc` signal's own text, checked for this side and put in its place. Its errors are reported where it is defined.
     fn expand(&mut self, expr: &IdedExpr, leaf: Leaf, text: &Text, ty: Ty, side: Side) -> Checked {
         if self.expanding.contains(&leaf.signal) {
-            self.report(expr, Code::E07, "calc signals refer to each other in a circle", "let one of them read the chain");
+            self.report(
+                expr,
+                Code::E07,
+                "calc signals refer to each other in a circle",
+                "let one of them read the chain",
+            );
             return None;
         }
         let tree = crate::text::parse(&text.source).ok()?;
         let mut expanding = self.expanding.clone();
         expanding.push(leaf.signal);
-        let mut inner = Checker { names: self.names, scope: text.scope, tree: &tree, findings: Vec::new(), vars: Vec::new(), expanding };
+        let mut inner = Checker {
+            names: self.names,
+            scope: text.scope,
+            tree: &tree,
+            findings: Vec::new(),
+            vars: Vec::new(),
+            expanding,
+        };
         let checked = inner.expr(&tree.root, side);
         let findings = inner.findings;
         if let Some(first) = findings.first() {
@@ -210,7 +272,12 @@ impl<'a> Checker<'a> {
         let (a, b) = (self.expr(a, left_side), self.expr(b, left_side.negated()));
         let (a, b, ty) = self.alike(expr, call, a?, b?)?;
         if !matches!(ty, Ty::Qty(_)) {
-            self.report(expr, Code::Rc002, format!("{ty} has no order"), "only quantities can be larger or smaller; use == or !=");
+            self.report(
+                expr,
+                Code::Rc002,
+                format!("{ty} has no order"),
+                "only quantities can be larger or smaller; use == or !=",
+            );
             return None;
         }
         Some((Node::Compare(cmp, Box::new(a), Box::new(b)), Ty::Bool))
@@ -221,7 +288,12 @@ impl<'a> Checker<'a> {
         let (a, b) = (self.expr(a, OPEN), self.expr(b, OPEN));
         let (a, b, ty) = self.alike(expr, call, a?, b?)?;
         if matches!(ty, Ty::List(_) | Ty::Item(_)) {
-            self.report(expr, Code::Rc002, format!("{ty} cannot be compared as a whole"), "compare elements with all() or exists()");
+            self.report(
+                expr,
+                Code::Rc002,
+                format!("{ty} cannot be compared as a whole"),
+                "compare elements with all() or exists()",
+            );
             return None;
         }
         let node = Node::Equal(Box::new(a), Box::new(b));
@@ -235,11 +307,15 @@ impl<'a> Checker<'a> {
             return Some((node_a, node_b, ty_a));
         }
         let bare = |node: &Node, ty: &Ty| *ty == Ty::Qty(Unit::Count) && matches!(node, Node::Qty(_));
-        if let (Node::Qty(q), Ty::Qty(Unit::Height)) = (&mut node_a, &ty_b) && ty_a == Ty::Qty(Unit::Count) {
+        if let (Node::Qty(q), Ty::Qty(Unit::Height)) = (&mut node_a, &ty_b)
+            && ty_a == Ty::Qty(Unit::Count)
+        {
             *q = q.with_unit(Unit::Height);
             return Some((node_a, node_b, ty_b));
         }
-        if let (Node::Qty(q), Ty::Qty(Unit::Height)) = (&mut node_b, &ty_a) && ty_b == Ty::Qty(Unit::Count) {
+        if let (Node::Qty(q), Ty::Qty(Unit::Height)) = (&mut node_b, &ty_a)
+            && ty_b == Ty::Qty(Unit::Count)
+        {
             *q = q.with_unit(Unit::Height);
             return Some((node_a, node_b, ty_a));
         }
@@ -249,11 +325,21 @@ impl<'a> Checker<'a> {
             _no_bare_number => None,
         };
         match unit {
-            Some(unit) => self.report(expr, Code::Rc008, format!("a bare number meets a signal in {}", self.unit_name(unit)), format!("say what it counts: {}", self.constructor(unit))),
+            Some(unit) => self.report(
+                expr,
+                Code::Rc008,
+                format!("a bare number meets a signal in {}", self.unit_name(unit)),
+                format!("say what it counts: {}", self.constructor(unit)),
+            ),
             None => {
                 let (a, b) = (self.ty_name(&ty_a), self.ty_name(&ty_b));
                 let operator = call.func_name.trim_matches(|c| c == '_' || c == '@').to_owned();
-                self.report(expr, Code::Rc002, format!("`{operator}` between {a} and {b}"), "bring both sides to one unit; div(a, b) makes a ratio of two values of one unit");
+                self.report(
+                    expr,
+                    Code::Rc002,
+                    format!("`{operator}` between {a} and {b}"),
+                    "bring both sides to one unit; div(a, b) makes a ratio of two values of one unit",
+                );
             }
         }
         None
@@ -266,7 +352,9 @@ impl<'a> Checker<'a> {
                 let name = self.names.contracts.iter().find(|(_, c)| c.address == token).map(|(n, _)| n.as_str());
                 name.map_or_else(|| unit.to_string(), |n| format!("amount:{n}"))
             }
-            Unit::Usd | Unit::Native | Unit::Ratio | Unit::Bps | Unit::Count | Unit::Height | Unit::Secs => unit.to_string(),
+            Unit::Usd | Unit::Native | Unit::Ratio | Unit::Bps | Unit::Count | Unit::Height | Unit::Secs => {
+                unit.to_string()
+            }
         }
     }
 
@@ -293,17 +381,15 @@ impl<'a> Checker<'a> {
 /// Steps that evaluation may take when every list is as long as its bound.
 fn cost(node: &Node) -> u64 {
     let below = node.children().iter().fold(1u64, |sum, child| sum.saturating_add(cost(child)));
-    match node {
-        Node::All(list, body) | Node::Exists(list, body) => {
-            let bound = match &**list {
-                Node::Items(items) => items.bound(),
-                Node::List(all) => all.len(),
-                _signal => VALUES_MAX,
-            };
-            cost(list).saturating_add(cost(body).saturating_mul(bound as u64)).saturating_add(1)
-        }
-        _straight => below,
-    }
+    let (Node::All(list, body) | Node::Exists(list, body)) = node else { return below };
+    let bound = if let Node::Items(items) = &**list {
+        items.bound()
+    } else if let Node::List(all) = &**list {
+        all.len()
+    } else {
+        VALUES_MAX
+    };
+    cost(list).saturating_add(cost(body).saturating_mul(bound as u64)).saturating_add(1)
 }
 
 /// What `tx.NAME` lists.

@@ -149,12 +149,7 @@ pub fn render(diagnostics: &[Diagnostic], sources: &BTreeMap<String, String>) ->
 /// The candidate nearest to `word`, if it is near enough to be a slip of the fingers.
 pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let bound = word.chars().count() / 3 + 1;
-    candidates
-        .into_iter()
-        .map(|c| (distance(word, c), c))
-        .filter(|(d, _)| *d <= bound)
-        .min()
-        .map(|(_, c)| c)
+    candidates.into_iter().map(|c| (distance(word, c), c)).filter(|(d, _)| *d <= bound).min().map(|(_, c)| c)
 }
 
 /// `did you mean …?`, or the list of what there is.

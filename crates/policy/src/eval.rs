@@ -109,10 +109,10 @@ impl<L: Leaves> Machine<'_, L> {
             Node::Named(_, body) => self.value(body),
             Node::Tx(field) => self.leaves.tx(*field),
             Node::Items(items) => self.items(*items),
-            Node::Field(of, field) => match self.value(of)? {
-                Value::Item(items, index) => self.leaves.field(items, index, *field),
-                _other => Err(UnknownWhy::Fault),
-            },
+            Node::Field(of, field) => {
+                let Value::Item(items, index) = self.value(of)? else { return Err(UnknownWhy::Fault) };
+                self.leaves.field(items, index, *field)
+            }
             Node::Var(index) => self.vars.get(*index).cloned().unwrap_or(Err(UnknownWhy::Fault)),
             Node::List(all) => {
                 let items = all.iter().map(|n| Element { key: None, value: self.value(n) }).collect();
@@ -216,18 +216,13 @@ impl<L: Leaves> Machine<'_, L> {
     }
 
     fn list(&mut self, node: &Node) -> Known<Arc<List>> {
-        match self.value(node)? {
-            Value::List(list) => Ok(list),
-            _other => Err(UnknownWhy::Fault),
-        }
+        let Value::List(list) = self.value(node)? else { return Err(UnknownWhy::Fault) };
+        Ok(list)
     }
 
     fn exact(&mut self, node: &Node) -> Known<Qty> {
-        match self.value(node)? {
-            Value::Qty(q) => Ok(q),
-            Value::AtLeast(_, why) => Err(why),
-            _other => Err(UnknownWhy::Fault),
-        }
+        let (q, lower_bound) = bounded(&self.value(node)?)?;
+        lower_bound.map_or(Ok(q), Err)
     }
 
     fn sum(&mut self, a: &Node, b: &Node, subtract: bool) -> Known<Value> {
@@ -255,17 +250,19 @@ impl<L: Leaves> Machine<'_, L> {
 
 /// A quantity, and why it is only a lower bound if it is one.
 fn bounded(value: &Value) -> Known<(Qty, Option<UnknownWhy>)> {
-    match value {
-        Value::Qty(q) => Ok((*q, None)),
-        Value::AtLeast(q, why) => Ok((*q, Some(*why))),
-        _other => Err(UnknownWhy::Fault),
+    if let Value::AtLeast(q, why) = value {
+        return Ok((*q, Some(*why)));
     }
+    let Value::Qty(q) = value else { return Err(UnknownWhy::Fault) };
+    Ok((*q, None))
 }
 
 const fn why(error: QtyError) -> UnknownWhy {
-    match error {
-        QtyError::Overflow | QtyError::ZeroDenominator => UnknownWhy::Overflow,
-        _checked_at_load => UnknownWhy::Fault,
+    // Units have been checked at load.
+    if matches!(error, QtyError::Overflow | QtyError::ZeroDenominator) {
+        UnknownWhy::Overflow
+    } else {
+        UnknownWhy::Fault
     }
 }
 

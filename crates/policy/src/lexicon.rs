@@ -2,6 +2,7 @@
 
 use crate::ir::{At, Ty};
 use crate::policy::Contract;
+use ripcord_core::playbook::{Budget, RuleMode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -31,6 +32,19 @@ pub(crate) struct Scope {
     pub(crate) vars: BTreeMap<String, String>,
     /// Ids of the rules wanted, as written in the file; `None` for all.
     pub(crate) only: Option<BTreeSet<String>>,
+    /// What the includer lets the file's rules do, where they say nothing themselves: a pack knows what to watch for, not what to do.
+    pub(crate) grant: Grant,
+}
+
+/// Authority that an includer gives to the rules of a file.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Grant {
+    /// Mode, with its place.
+    pub(crate) mode: Option<(RuleMode, Place)>,
+    /// Playbook, with its place.
+    pub(crate) playbook: Option<(String, Place)>,
+    /// Budget.
+    pub(crate) budget: Option<Budget>,
 }
 
 impl Scope {

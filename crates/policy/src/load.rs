@@ -92,6 +92,8 @@ struct Loader<'f> {
     project: String,
     defaults: Defaults,
     chains: BTreeMap<String, ChainSpec>,
+    /// Chains whose errors have been reported, so that uses of them are not.
+    broken_chains: BTreeSet<String>,
     /// Block length by chain, ms.
     block_ms: BTreeMap<u64, u64>,
     people: BTreeMap<String, Vec<String>>,
@@ -121,6 +123,7 @@ impl<'f> Loader<'f> {
                 lasting: crate::duration::Span::Millis(0),
             },
             chains: BTreeMap::new(),
+            broken_chains: BTreeSet::new(),
             block_ms: BTreeMap::new(),
             people: BTreeMap::new(),
             signers: BTreeMap::new(),

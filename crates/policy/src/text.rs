@@ -39,6 +39,10 @@ impl Tree {
         visit(expr, 0, &mut |node, _| {
             if let Some((start, stop)) = self.info.offset_for(node.id) {
                 let (start, stop) = (start as usize, (stop.max(start) as usize) + 1);
+                // The parser places a function call at its bracket.
+                let call = if let Expr::Call(call) = &node.expr { Some(call) } else { None };
+                let named = call.filter(|c| c.target.is_none() && c.func_name.starts_with(char::is_alphabetic));
+                let start = start.saturating_sub(named.map_or(0, |c| c.func_name.len()));
                 range = Some(range.take().map_or(start..stop, |r| r.start.min(start)..r.end.max(stop)));
             }
         });
@@ -53,7 +57,10 @@ pub(crate) fn parse(source: &str) -> Result<Tree, Finding> {
         Err(Finding { code: Code::E07, range: whole.clone(), message, help: help.to_owned() })
     };
     if source.len() > SOURCE_BYTES_MAX {
-        return refuse(format!("the expression has {} bytes, at most {SOURCE_BYTES_MAX} are allowed", source.len()), SPLIT);
+        return refuse(
+            format!("the expression has {} bytes, at most {SOURCE_BYTES_MAX} are allowed", source.len()),
+            SPLIT,
+        );
     }
     let marks = source.chars().filter(|c| !c.is_alphanumeric() && !c.is_whitespace() && *c != '_').count();
     let words = source.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| !w.is_empty()).count();

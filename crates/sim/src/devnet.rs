@@ -8,7 +8,7 @@ use ripcord_core::fact::{CallEnd, CallKind, TxFacts};
 use ripcord_core::ports::StateSource;
 use ripcord_evm::{Block, ExecError, Executor, Hardforks, Header, MemoryState, SpecId, Tx};
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Blocks kept with their states; older ones are forgotten.
@@ -57,6 +57,8 @@ pub struct Devnet {
     blocks: BTreeMap<B256, Arc<Built>>,
     order: VecDeque<B256>,
     canonical: BTreeMap<u64, B256>,
+    /// Hashes of all blocks ever built.
+    ever: BTreeSet<B256>,
     head: BlockRef,
     waiting: Vec<Waiting>,
     arrivals: u64,
@@ -77,6 +79,7 @@ impl Devnet {
             blocks: BTreeMap::from([(hash, Arc::new(built))]),
             order: VecDeque::from([hash]),
             canonical: BTreeMap::from([(0, hash)]),
+            ever: BTreeSet::from([hash]),
             head,
             waiting: Vec::new(),
             arrivals: 0,
@@ -100,6 +103,12 @@ impl Devnet {
     #[must_use]
     pub fn block(&self, hash: B256) -> Option<&Built> {
         self.blocks.get(&hash).map(Arc::as_ref)
+    }
+
+    /// Whether such a block was ever built, kept or not.
+    #[must_use]
+    pub fn ever_built(&self, hash: B256) -> bool {
+        self.ever.contains(&hash)
     }
 
     /// The canonical block of a height.
@@ -239,6 +248,7 @@ impl Devnet {
         state.set_block_hash(header.number, header.hash);
         self.head = header.block_ref();
         self.canonical.insert(self.head.number, self.head.hash);
+        self.ever.insert(self.head.hash);
         let block = Arc::new(Block { chain: self.chain, header, transactions });
         self.blocks.insert(self.head.hash, Arc::new(Built { block, facts, state: Arc::new(state), lanes }));
         self.order.push_back(self.head.hash);

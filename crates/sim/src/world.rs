@@ -345,7 +345,9 @@ impl<J: Journal> World<J> {
     }
 
     fn resync(&mut self, at: BlockRef) -> Result<(), WorldError> {
-        let Some(built) = self.devnet.block(at.hash) else { return Ok(()) };
+        // A state that nobody keeps any more is replaced by the newest one; what lies between stays unevaluated, and the core says so.
+        let newest = self.devnet.head().hash;
+        let Some(built) = self.devnet.block(at.hash).or_else(|| self.devnet.block(newest)) else { return Ok(()) };
         let (mut state, header) = (Arc::clone(&built.state), built.block.header.clone());
         if let Some(account) = self.hidden {
             Arc::make_mut(&mut state).hide(account);

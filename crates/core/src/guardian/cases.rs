@@ -170,6 +170,23 @@ impl Guardian {
         }
     }
 
+    /// The block that held an action was dropped: what it achieved is not on chain any more, and its step waits for it again.
+    pub(super) fn lose_effect(&mut self, key: B256) {
+        let Some(action) = self.state.submissions.flight(key).map(|f| f.action().clone()) else { return };
+        for incident in self.state.incidents.values_mut().filter(|i| !i.is_over()) {
+            let mut lost = false;
+            for run in &mut incident.runs {
+                lost |= run.lose(&self.program, &action);
+            }
+            let contained = matches!(incident.life, Life::Contained { .. });
+            if lost && contained {
+                incident.life = incident.life.reopen();
+                incident.blocks_to_contain = None;
+                self.desk.incident(IncidentEvent::Uncontained { incident: incident.id });
+            }
+        }
+    }
+
     pub(super) fn flow(&mut self, account: Address, at: &Position, usd_e8: Option<I256>) {
         if at.finality == Finality::Pending || !self.is_adopted(at) {
             return;

@@ -7,6 +7,7 @@ use crate::link::LinkEvent;
 use crate::playbook::Severity;
 use crate::quorum::QuorumEvent;
 use crate::signal::UnknownWhy;
+use crate::submission::FlightEvent;
 use alloy_primitives::B256;
 
 use super::watch::WatchEvent;
@@ -132,6 +133,9 @@ impl Guardian {
             state.retract(block);
         }
         for event in self.state.submissions.retract(chain, block) {
+            if let FlightEvent::Reorged(key) = event {
+                self.lose_effect(key);
+            }
             self.desk.fly(event);
         }
         self.retract_signals(chain, block);

@@ -7,6 +7,7 @@ mod harness;
 mod links;
 mod quorums;
 mod random;
+mod reinstatements;
 mod stories;
 mod transactions;
 mod words;

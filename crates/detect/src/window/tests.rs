@@ -18,10 +18,9 @@ fn pay(windows: &mut Windows, block: u64, amount: u64, timestamp: u64) {
 }
 
 fn sum(windows: &Windows, now: u64) -> U256 {
-    match windows.value(0, Asked::Block(now)).unwrap() {
-        Value::Qty(q) | Value::AtLeast(q, _) => q.mag(),
-        other => panic!("{other:?}"),
-    }
+    let value = windows.value(0, Asked::Block(now)).unwrap();
+    let (Value::Qty(q) | Value::AtLeast(q, _)) = value else { panic!("{value:?}") };
+    q.mag()
 }
 
 /// At the bound sums stay at least the truth, and buckets still leave the window.

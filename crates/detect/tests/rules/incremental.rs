@@ -192,12 +192,22 @@ fn facts(tx: &Tx, before: &State, number: u64, block_hash: B256, serial: u64) ->
     for (slot, value) in &after {
         let old = before.get(slot).copied().unwrap_or_default();
         if old != *value {
-            facts.writes.push(WriteFact { account: VAULT, key: StateKey::Slot(U256::from(*slot)), before: U256::from(old), after: U256::from(*value) });
+            facts.writes.push(WriteFact {
+                account: VAULT,
+                key: StateKey::Slot(U256::from(*slot)),
+                before: U256::from(old),
+                after: U256::from(*value),
+            });
         }
     }
     if let Some(who) = tx.borrow {
         let account = if who { ALICE } else { MALLORY };
-        facts.logs.push(event(MARKET, "Borrow(address,address,uint256)", &[account.into(), VAULT.into()], &[1u128.into()]));
+        facts.logs.push(event(
+            MARKET,
+            "Borrow(address,address,uint256)",
+            &[account.into(), VAULT.into()],
+            &[1u128.into()],
+        ));
     }
     if let Some(success) = tx.call {
         facts.calls.push(CallFact {
@@ -217,7 +227,13 @@ fn facts(tx: &Tx, before: &State, number: u64, block_hash: B256, serial: u64) ->
     }
     for (out, amount) in &tx.moves {
         let (from, to) = if *out { (VAULT, MALLORY) } else { (MALLORY, VAULT) };
-        facts.moves.push(TokenMove { token: Some(ASSET), from, to, amount: U256::from(*amount), kind: MoveKind::Transfer });
+        facts.moves.push(TokenMove {
+            token: Some(ASSET),
+            from,
+            to,
+            amount: U256::from(*amount),
+            kind: MoveKind::Transfer,
+        });
     }
     (facts, after)
 }
@@ -235,7 +251,14 @@ fn bare(verdict: &Verdict) -> Option<Result<bool, UnknownWhy>> {
 struct Carried(BTreeMap<RuleId, Verdict>);
 
 impl Carried {
-    fn check(&mut self, detector: &Detector, policy: &Policy, block: bool, signals: &[Signal], full: impl Fn(&RuleId) -> Verdict) {
+    fn check(
+        &mut self,
+        detector: &Detector,
+        policy: &Policy,
+        block: bool,
+        signals: &[Signal],
+        full: impl Fn(&RuleId) -> Verdict,
+    ) {
         self.0.extend(signals.iter().map(|s| (s.rule.clone(), s.verdict.clone())));
         for rule in policy.rules().iter().filter(|r| if block { r.on.block } else { r.on.tx }) {
             let id = &rule.spec.id;
@@ -283,7 +306,12 @@ fn run(policy: &Arc<Policy>, steps: &[Step]) {
                 let full: BTreeMap<RuleId, Verdict> = policy
                     .rules()
                     .iter()
-                    .map(|r| (r.spec.id.clone(), detector.explain(&r.spec.id, None, fake.timestamp, &mut fake.clone()).unwrap().verdict))
+                    .map(|r| {
+                        (
+                            r.spec.id.clone(),
+                            detector.explain(&r.spec.id, None, fake.timestamp, &mut fake.clone()).unwrap().verdict,
+                        )
+                    })
                     .collect();
                 let signals = detector.on_block(at, fake.timestamp, &mut fake);
                 in_block.check(&detector, policy, true, &signals, |id| full[id].clone());
@@ -297,7 +325,12 @@ fn incremental_verdicts_are_those_of_full_evaluation() {
     let policy = policy_of(POLICY);
     let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(400));
     let histories = prop::collection::vec(step(), 1..25);
-    runner.run(&histories, |steps| { run(&policy, &steps); Ok(()) }).unwrap();
+    runner
+        .run(&histories, |steps| {
+            run(&policy, &steps);
+            Ok(())
+        })
+        .unwrap();
 }
 
 /// A rule nobody touches costs nothing after its first evaluation.

@@ -169,7 +169,17 @@ pub(crate) fn policy_of(text: &str) -> Arc<Policy> {
     let root = |name: &str| if name == "ripcord.toml" { Ok(text.as_bytes().to_vec()) } else { files(name) };
     match load("ripcord.toml", &root, &options()) {
         Ok(policy) => Arc::new(policy),
-        Err(found) => panic!("{}", ripcord_policy::render(&found, &[("ripcord.toml".to_owned(), text.to_owned()), ("ripcord:core".to_owned(), ripcord_policy::CORE_PACK.to_owned())].into())),
+        Err(found) => panic!(
+            "{}",
+            ripcord_policy::render(
+                &found,
+                &[
+                    ("ripcord.toml".to_owned(), text.to_owned()),
+                    ("ripcord:core".to_owned(), ripcord_policy::CORE_PACK.to_owned())
+                ]
+                .into()
+            )
+        ),
     }
 }
 

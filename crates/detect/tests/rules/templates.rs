@@ -21,9 +21,15 @@ const E18: u128 = 1_000_000_000_000_000_000;
 #[test]
 fn share_price_floor() {
     let run = |before, after| template("CORE-2701", "").on_tx(&idle(1), &mut vault(before, after));
-    assert!(fired(&run((1_000 * E18, 1_000 * E18), (900 * E18, 1_000 * E18)), "CORE-2701"), "assets left, shares stayed");
+    assert!(
+        fired(&run((1_000 * E18, 1_000 * E18), (900 * E18, 1_000 * E18)), "CORE-2701"),
+        "assets left, shares stayed"
+    );
     assert!(fired(&run((1_000_000, 1_000_000), (999_999, 1_000_000)), "CORE-2701"), "one unit of a small vault");
-    assert!(held(&run((1_000 * E18, 1_000 * E18), (501 * E18, 500 * E18)), "CORE-2701"), "an honest exit that leaves a fee");
+    assert!(
+        held(&run((1_000 * E18, 1_000 * E18), (501 * E18, 500 * E18)), "CORE-2701"),
+        "an honest exit that leaves a fee"
+    );
     assert!(held(&run((0, 0), (1_000 * E18, 1_000 * E18)), "CORE-2701"), "the first deposit");
     let rounded = (1_000 * E18 + 7, 999 * E18);
     assert!(held(&run(rounded, (rounded.0 + 10, rounded.1 + 10)), "CORE-2701"), "rounding by a unit");
@@ -44,14 +50,19 @@ fn share_price_jump() {
 }
 
 fn backing(assets: u128, claims: u128, at: Snapshot) -> Recorded {
-    Recorded::default()
-        .answer(at, PROBE, &call("collectibleAssets(address)", &[VAULT.into()]), assets)
-        .answer(at, PROBE, &call("claims(address)", &[VAULT.into()]), claims)
+    Recorded::default().answer(at, PROBE, &call("collectibleAssets(address)", &[VAULT.into()]), assets).answer(
+        at,
+        PROBE,
+        &call("claims(address)", &[VAULT.into()]),
+        claims,
+    )
 }
 
 #[test]
 fn assets_cover_liabilities() {
-    let run = |assets, claims| template("CORE-2901", "").on_block(position(1, None), 12, &mut backing(assets, claims, Snapshot::Block));
+    let run = |assets, claims| {
+        template("CORE-2901", "").on_block(position(1, None), 12, &mut backing(assets, claims, Snapshot::Block))
+    };
     assert!(fired(&run(900 * E18, 1_000 * E18), "CORE-2901"));
     assert!(held(&run(1_000 * E18 - 1_000, 1_000 * E18), "CORE-2901"), "dust is not insolvency");
     let tx = template("CORE-2901", "").on_tx(&idle(1), &mut backing(0, E18, Snapshot::PostTx));
@@ -73,7 +84,12 @@ fn health(of: &[(Address, u128)]) -> Recorded {
 fn healthy_after_touch() {
     let mut tx = idle(1);
     tx.logs.push(event(MARKET, BORROW, &[ALICE.into(), VAULT.into()], &[1u128.into()]));
-    tx.logs.push(event(VAULT, WITHDRAW, &[MALLORY.into(), MALLORY.into(), MALLORY.into()], &[1u128.into(), 1u128.into()]));
+    tx.logs.push(event(
+        VAULT,
+        WITHDRAW,
+        &[MALLORY.into(), MALLORY.into(), MALLORY.into()],
+        &[1u128.into(), 1u128.into()],
+    ));
     tx.logs.push(event(MARKET, BORROW, &[ALICE.into(), VAULT.into()], &[1u128.into()]));
     let run = |tx, mut views: Recorded| {
         let signals = template("CORE-3601", "").on_tx(tx, &mut views);
@@ -113,7 +129,9 @@ fn healthy_at_conservative_prices() {
     let mut tx = idle(1);
     tx.logs.push(event(MARKET, BORROW, &[ALICE.into(), VAULT.into()], &[1u128.into()]));
     let ask = call("healthFactorSafe(address,address)", &[MARKET.into(), ALICE.into()]);
-    let run = |factor: u128| template("CORE-3602", "").on_tx(&tx, &mut Recorded::default().answer(Snapshot::PostTx, PROBE, &ask, factor));
+    let run = |factor: u128| {
+        template("CORE-3602", "").on_tx(&tx, &mut Recorded::default().answer(Snapshot::PostTx, PROBE, &ask, factor))
+    };
     assert!(fired(&run(E18 - 1), "CORE-3602"));
     assert!(held(&run(E18), "CORE-3602"));
     let blind = template("CORE-3602", "").on_tx(&tx, &mut Recorded::default());
@@ -135,7 +153,14 @@ fn ownership(after: Address) -> Recorded {
 fn authorised_change() {
     let id = B256::repeat_byte(9);
     let ready = call("isOperationReady(bytes32)", &[id.into()]);
-    let executed = |target: Address| event(TIMELOCK, "CallExecuted(bytes32,address,bytes)", &[id.into(), target.into()], &[64u128.into(), 0u128.into()]);
+    let executed = |target: Address| {
+        event(
+            TIMELOCK,
+            "CallExecuted(bytes32,address,bytes)",
+            &[id.into(), target.into()],
+            &[64u128.into(), 0u128.into()],
+        )
+    };
     let with = |logs: Vec<_>| {
         let mut tx = idle(1);
         tx.logs = logs;
@@ -187,7 +212,11 @@ fn outflow_cap_per_block() {
 #[test]
 fn outflow_cap_per_hour() {
     let mut detector = template("CORE-6003", CAPS);
-    assert_eq!(unknown(&pay(&mut detector, 1, 100, 0), "CORE-6003"), Some(UnknownWhy::Unwarmed), "the hour has not been seen");
+    assert_eq!(
+        unknown(&pay(&mut detector, 1, 100, 0), "CORE-6003"),
+        Some(UnknownWhy::Unwarmed),
+        "the hour has not been seen"
+    );
     detector.on_block(position(1, None), 1_000, &mut Recorded::default());
     let early = pay(&mut detector, 2, 301, 0);
     assert!(fired(&early, "CORE-6003"), "what was seen is over the gross cap already: {early:?}");
@@ -203,7 +232,22 @@ fn the_drill_policy_loads() {
     let policy = policy_of(include_str!("drill.toml"));
     let program = policy.program();
     let ids: Vec<&str> = program.rules.iter().map(|r| r.id.0.as_str()).collect();
-    assert_eq!(ids, ["MARKET-1", "DRILL-2701", "DRILL-2801", "DRILL-2901", "DRILL-3601", "DRILL-3602", "DRILL-5601", "DRILL-6001", "DRILL-6002", "DRILL-6003", "DRILL-6004"]);
+    assert_eq!(
+        ids,
+        [
+            "MARKET-1",
+            "DRILL-2701",
+            "DRILL-2801",
+            "DRILL-2901",
+            "DRILL-3601",
+            "DRILL-3602",
+            "DRILL-5601",
+            "DRILL-6001",
+            "DRILL-6002",
+            "DRILL-6003",
+            "DRILL-6004"
+        ]
+    );
     let pause = &program.playbooks[0].steps[0];
     assert_eq!(pause.verify.as_ref().map(|v| v.0.as_str()), Some("contain.pause.verify"));
     let ripcord_core::playbook::Effect::Call { target, calldata, .. } = &pause.effect else { panic!("a call") };

@@ -69,10 +69,15 @@ fn a_panicking_rule_is_quarantined_and_the_rest_goes_on() {
 #[test]
 fn evidence_names_values_with_units_in_order_of_the_text() {
     let mut detector = Detector::new(policy_of(TWO_RULES));
-    let mut views = Recorded::default()
-        .answer(Snapshot::PostTx, VAULT, &call("good()", &[]), 6)
-        .answer(Snapshot::PostTx, MARKET, &call("bad()", &[]), 0);
-    let Verdict::Violated { evidence } = verdict(&detector.on_tx(&idle(1), &mut views), "A-2") else { panic!("12 > 10") };
+    let mut views = Recorded::default().answer(Snapshot::PostTx, VAULT, &call("good()", &[]), 6).answer(
+        Snapshot::PostTx,
+        MARKET,
+        &call("bad()", &[]),
+        0,
+    );
+    let Verdict::Violated { evidence } = verdict(&detector.on_tx(&idle(1), &mut views), "A-2") else {
+        panic!("12 > 10")
+    };
     let shown: Vec<String> = evidence.iter().map(|e| format!("{} = {}", e.name, e.value)).collect();
     assert_eq!(shown, ["twice = 12", "good = 6"]);
 }
@@ -114,7 +119,9 @@ fn the_same_inputs_give_the_same_verdicts() {
     let run = || {
         let mut detector = Detector::new(policy_of(include_str!("drill.toml")));
         let mut views = Recorded::default();
-        (0..5).flat_map(|n| [detector.on_tx(&idle(n), &mut views), detector.on_block(position(n, None), n, &mut views)]).collect::<Vec<_>>()
+        (0..5)
+            .flat_map(|n| [detector.on_tx(&idle(n), &mut views), detector.on_block(position(n, None), n, &mut views)])
+            .collect::<Vec<_>>()
     };
     assert_eq!(run(), run());
 }

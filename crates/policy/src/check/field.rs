@@ -2,7 +2,7 @@
 
 use super::{Checked, Checker, OPEN, is_tx, items};
 use crate::diagnostic::{Code, suggest};
-use crate::ir::{ItemField, Node, Ty, TxField};
+use crate::ir::{ItemField, Node, TxField, Ty};
 use crate::value::Items;
 use cel::common::ast::{IdedExpr, SelectExpr};
 use ripcord_core::qty::Unit;
@@ -28,7 +28,12 @@ impl Checker<'_> {
         }
         let (of, ty) = self.expr(&select.operand, OPEN)?;
         let Ty::Item(items) = ty else {
-            self.report(expr, Code::Rc002, format!("{ty} has no fields"), "only tx and elements of tx.calls, tx.logs and tx.moves have fields");
+            self.report(
+                expr,
+                Code::Rc002,
+                format!("{ty} has no fields"),
+                "only tx and elements of tx.calls, tx.logs and tx.moves have fields",
+            );
             return None;
         };
         let Some((field, ty)) = item_field(items, name) else {

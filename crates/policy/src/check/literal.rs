@@ -28,12 +28,26 @@ impl Checker<'_> {
             ("bytes32", [a]) => self.word(a),
             ("selector", [a]) => self.selector(a),
             ("topic", [a]) => self.topic(a),
-            ("usd" | "native" | "ratio" | "bps" | "count" | "height" | "duration" | "contract" | "addr" | "bytes32" | "selector" | "topic", _) => {
-                self.report(expr, Code::E02, format!("{}() takes one literal", call.func_name), "for example usd('0.25') or bps(150)");
+            (
+                "usd" | "native" | "ratio" | "bps" | "count" | "height" | "duration" | "contract" | "addr" | "bytes32"
+                | "selector" | "topic",
+                _,
+            ) => {
+                self.report(
+                    expr,
+                    Code::E02,
+                    format!("{}() takes one literal", call.func_name),
+                    "for example usd('0.25') or bps(150)",
+                );
                 None
             }
             ("amount", _) => {
-                self.report(expr, Code::E02, "amount() takes a contract's name and a number", "for example amount('usdc', '10.5')");
+                self.report(
+                    expr,
+                    Code::E02,
+                    "amount() takes a contract's name and a number",
+                    "for example amount('usdc', '10.5')",
+                );
                 None
             }
             _other => return None,
@@ -42,18 +56,24 @@ impl Checker<'_> {
 
     /// Literal text, with `env:NAME` replaced.
     fn text(&mut self, arg: &IdedExpr) -> Option<String> {
-        let raw = match &arg.expr {
-            Expr::Literal(LiteralValue::String(s)) => s.inner().to_owned(),
-            Expr::Literal(LiteralValue::Int(i)) => i.inner().to_string(),
-            _not_literal => {
-                self.report(arg, Code::E02, "a constructor takes a literal", "write the number as text or as an integer, or use env:NAME in the text");
-                return None;
-            }
+        let raw = if let Expr::Literal(LiteralValue::String(s)) = &arg.expr {
+            s.inner().to_owned()
+        } else if let Expr::Literal(LiteralValue::Int(i)) = &arg.expr {
+            i.inner().to_string()
+        } else {
+            let help = "write the number as text or as an integer, or use env:NAME in the text";
+            self.report(arg, Code::E02, "a constructor takes a literal", help);
+            return None;
         };
         match self.names.expand(self.scope, &raw) {
             Ok(text) => Some(text.to_owned()),
             Err(name) => {
-                self.report(arg, Code::E06, format!("the variable `{name}` is not set"), "set it in the environment, in `vars`, or where the file is included");
+                self.report(
+                    arg,
+                    Code::E06,
+                    format!("the variable `{name}` is not set"),
+                    "set it in the environment, in `vars`, or where the file is included",
+                );
                 None
             }
         }
@@ -72,7 +92,12 @@ impl Checker<'_> {
                 None
             }
             Err(_) => {
-                self.report(arg, Code::E02, format!("`{text}` is not a decimal number"), "digits with at most one point, for example '0.25'");
+                self.report(
+                    arg,
+                    Code::E02,
+                    format!("`{text}` is not a decimal number"),
+                    "digits with at most one point, for example '0.25'",
+                );
                 None
             }
         }
@@ -93,7 +118,12 @@ impl Checker<'_> {
                 Some((Node::Qty(q), Ty::Qty(Unit::Secs)))
             }
             _other => {
-                self.report(arg, Code::E02, format!("`{text}` is not a duration in seconds"), "for example duration('90s') or duration('6h')");
+                self.report(
+                    arg,
+                    Code::E02,
+                    format!("`{text}` is not a duration in seconds"),
+                    "for example duration('90s') or duration('6h')",
+                );
                 None
             }
         }
@@ -152,7 +182,12 @@ impl Checker<'_> {
         match alloy_json_abi::Function::parse(&text) {
             Ok(function) => Some((Node::Selector(function.selector().0), Ty::Selector)),
             Err(_) => {
-                self.report(arg, Code::E02, format!("`{text}` is not a function signature"), "for example selector('pauseFor(uint64)')");
+                self.report(
+                    arg,
+                    Code::E02,
+                    format!("`{text}` is not a function signature"),
+                    "for example selector('pauseFor(uint64)')",
+                );
                 None
             }
         }
@@ -163,7 +198,12 @@ impl Checker<'_> {
         match alloy_json_abi::Event::parse(&text) {
             Ok(event) => Some((Node::Word(keccak256(event.signature())), Ty::Word)),
             Err(_) => {
-                self.report(arg, Code::E02, format!("`{text}` is not an event signature"), "for example topic('Transfer(address,address,uint256)')");
+                self.report(
+                    arg,
+                    Code::E02,
+                    format!("`{text}` is not an event signature"),
+                    "for example topic('Transfer(address,address,uint256)')",
+                );
                 None
             }
         }

@@ -13,7 +13,12 @@ impl Loader<'_> {
                 match self.contract(&table) {
                     Some(contract) => {
                         if self.names.contracts.insert(name.value.clone(), contract).is_some() {
-                            self.report(&name.place, Code::E05, format!("contract `{}` is defined twice", name.value), "keep one of them");
+                            self.report(
+                                &name.place,
+                                Code::E05,
+                                format!("contract `{}` is defined twice", name.value),
+                                "keep one of them",
+                            );
                         }
                     }
                     None => {
@@ -29,15 +34,29 @@ impl Loader<'_> {
         let chain = self.need_text(table, "chain").and_then(|f| self.chain_named(&f));
         let address = self.need_text(table, "address").and_then(|f| {
             if f.value.contains('#') {
-                self.report(&f.place, Code::E01, "addresses from broadcast files are not available yet", "write the address, or env:NAME");
+                self.report(
+                    &f.place,
+                    Code::E01,
+                    "addresses from broadcast files are not available yet",
+                    "write the address, or env:NAME",
+                );
                 return None;
             }
             self.address(&f)
         });
         if let Some(code) = self.text(table, "code").filter(|c| c.value != "any") {
             let later = code.value == "pin";
-            let message = if later { "`code = \"pin\"` is not available yet".to_owned() } else { format!("`{}` is not a value of `code`", code.value) };
-            self.report(&code.place, if later { Code::E01 } else { Code::E02 }, message, "leave it out; template 56 watches an implementation slot");
+            let message = if later {
+                "`code = \"pin\"` is not available yet".to_owned()
+            } else {
+                format!("`{}` is not a value of `code`", code.value)
+            };
+            self.report(
+                &code.place,
+                if later { Code::E01 } else { Code::E02 },
+                message,
+                "leave it out; template 56 watches an implementation slot",
+            );
         }
         let decimals = self.integer(table, "decimals", 0..=36).and_then(|f| u8::try_from(f.value).ok());
         let abi = match self.text(table, "abi") {
@@ -54,7 +73,12 @@ impl Loader<'_> {
         match serde_json::from_value(abi.clone()) {
             Ok(abi) => Some(abi),
             Err(error) => {
-                self.report(&path.place, Code::E02, format!("{} holds no ABI: {error}", path.value), "name an artifact that the compiler wrote");
+                self.report(
+                    &path.place,
+                    Code::E02,
+                    format!("{} holds no ABI: {error}", path.value),
+                    "name an artifact that the compiler wrote",
+                );
                 None
             }
         }
@@ -63,7 +87,9 @@ impl Loader<'_> {
     /// A JSON file of the project.
     pub(super) fn artifact(&mut self, path: &Field<String>) -> Option<serde_json::Value> {
         let read = self.read(&path.value).map_err(|why| (Code::E06, why));
-        let parsed = read.and_then(|text| serde_json::from_str(&text).map_err(|e| (Code::E02, format!("{} is not JSON: {e}", path.value))));
+        let parsed = read.and_then(|text| {
+            serde_json::from_str(&text).map_err(|e| (Code::E02, format!("{} is not JSON: {e}", path.value)))
+        });
         match parsed {
             Ok(json) => Some(json),
             Err((code, why)) => {

@@ -70,16 +70,31 @@ impl Loader<'_> {
                 continue;
             }
             if later.contains(&name) {
-                self.report(&place, Code::E01, format!("`{name}` is not available yet in {}", table.what), "remove it; docs/policy-language.md lists what is supported");
+                self.report(
+                    &place,
+                    Code::E01,
+                    format!("`{name}` is not available yet in {}", table.what),
+                    "remove it; docs/policy-language.md lists what is supported",
+                );
             } else {
-                self.report(&place, Code::E01, format!("unknown key `{name}` in {}", table.what), suggest(name, known.iter().copied()));
+                self.report(
+                    &place,
+                    Code::E01,
+                    format!("unknown key `{name}` in {}", table.what),
+                    suggest(name, known.iter().copied()),
+                );
             }
         }
     }
 
     pub(super) fn wrong_kind(&mut self, table: &Table<'_>, key: &str, entry: Entry<'_>, want: &str) {
         let place = table.at(entry);
-        self.report(&place, Code::E02, format!("`{key}` is {}, not {want}", kind(entry.get_ref())), format!("write {want}"));
+        self.report(
+            &place,
+            Code::E02,
+            format!("`{key}` is {}, not {want}", kind(entry.get_ref())),
+            format!("write {want}"),
+        );
     }
 
     pub(super) fn missing(&mut self, table: &Table<'_>, key: &str) {
@@ -92,7 +107,12 @@ impl Loader<'_> {
             return Some(Table { file, span: entry.span(), what, fields });
         }
         let place = Place { file, span: entry.span() };
-        self.report(&place, Code::E02, format!("{what} is {}, not a table", kind(entry.get_ref())), "write { key = value, … }");
+        self.report(
+            &place,
+            Code::E02,
+            format!("{what} is {}, not a table", kind(entry.get_ref())),
+            "write { key = value, … }",
+        );
         None
     }
 
@@ -121,7 +141,12 @@ impl Loader<'_> {
         match self.names.expand(table.file, raw) {
             Ok(text) => Some(Field { value: text.to_owned(), place }),
             Err(name) => {
-                self.report(&place, Code::E06, format!("the variable `{name}` is not set"), "set it in the environment, in `vars`, or where the file is included");
+                self.report(
+                    &place,
+                    Code::E06,
+                    format!("the variable `{name}` is not set"),
+                    "set it in the environment, in `vars`, or where the file is included",
+                );
                 None
             }
         }
@@ -163,16 +188,31 @@ impl Loader<'_> {
     }
 
     /// An integer within bounds.
-    pub(super) fn integer(&mut self, table: &Table<'_>, key: &str, range: std::ops::RangeInclusive<u64>) -> Option<Field<u64>> {
+    pub(super) fn integer(
+        &mut self,
+        table: &Table<'_>,
+        key: &str,
+        range: std::ops::RangeInclusive<u64>,
+    ) -> Option<Field<u64>> {
         let entry = table.get(key)?;
         let place = table.at(entry);
-        let DeValue::Integer(raw) = entry.get_ref() else {
+        let (raw, radix) = if let DeValue::Integer(raw) = entry.get_ref() {
+            (raw.as_str().to_owned(), raw.radix())
+        } else if entry.get_ref().as_str().is_some_and(|text| text.starts_with("env:")) {
+            // A number may come from the deployment, like an address.
+            (self.text(table, key)?.value, 10)
+        } else {
             self.wrong_kind(table, key, entry, "an integer");
             return None;
         };
-        let value = u64::from_str_radix(raw.as_str(), raw.radix()).ok().filter(|v| range.contains(v));
+        let value = u64::from_str_radix(&raw, radix).ok().filter(|v| range.contains(v));
         if value.is_none() {
-            self.report(&place, Code::E07, format!("`{key}` is {raw}, outside {} to {}", range.start(), range.end()), "choose a value in that range");
+            self.report(
+                &place,
+                Code::E07,
+                format!("`{key}` is {raw}, outside {} to {}", range.start(), range.end()),
+                "choose a value in that range",
+            );
         }
         value.map(|value| Field { value, place })
     }
@@ -181,7 +221,12 @@ impl Loader<'_> {
         let Field { value, place } = self.text(table, key)?;
         let span = crate::duration::parse(&value);
         if span.is_none() {
-            self.report(&place, Code::E02, format!("`{value}` is not a duration"), "write for example \"90s\", \"10m\", \"6h\", \"30d\" or \"2 blocks\"");
+            self.report(
+                &place,
+                Code::E02,
+                format!("`{value}` is not a duration"),
+                "write for example \"90s\", \"10m\", \"6h\", \"30d\" or \"2 blocks\"",
+            );
         }
         span.map(|value| Field { value, place })
     }
@@ -195,7 +240,12 @@ impl Loader<'_> {
     pub(super) fn one_of<T: Copy>(&mut self, value: &str, place: &Place, key: &str, words: &[(&str, T)]) -> Option<T> {
         let found = words.iter().find(|(word, _)| *word == value).map(|(_, meaning)| *meaning);
         if found.is_none() {
-            self.report(place, Code::E02, format!("`{value}` is not a value of `{key}`"), suggest(value, words.iter().map(|(w, _)| *w)));
+            self.report(
+                place,
+                Code::E02,
+                format!("`{value}` is not a value of `{key}`"),
+                suggest(value, words.iter().map(|(w, _)| *w)),
+            );
         }
         found
     }

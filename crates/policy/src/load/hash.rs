@@ -18,7 +18,9 @@ pub(super) fn signal(source: &Source, ty: &Ty, at: At, calc: Option<&str>) -> Va
             "each": view.each.as_ref().map(|e| json!({ "position": e.position, "type": e.ty.to_string(), "keys": e.keys })),
             "out": view.out,
         }),
-        Source::Slot { account, slot, mask, out } => json!({ "slot": slot, "account": account, "mask": mask, "out": out }),
+        Source::Slot { account, slot, mask, out } => {
+            json!({ "slot": slot, "account": account, "mask": mask, "out": out })
+        }
         Source::Returns { target, selector, args, out } => {
             json!({ "returns": target, "selector": hex::encode(selector), "args": args, "out": out })
         }

@@ -1,9 +1,9 @@
 //! Included files: plain paths, and packs that are bound to contracts and variables.
 
 use super::fields::{Field, Table};
-use super::{CORE_PACK_FILE, FILES_MAX, Loader, LoadOptions};
+use super::{CORE_PACK_FILE, FILES_MAX, LoadOptions, Loader};
 use crate::diagnostic::Code;
-use crate::lexicon::{Place, Scope};
+use crate::lexicon::{Grant, Place, Scope};
 use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
@@ -22,12 +22,18 @@ impl Loader<'_> {
         let root = Table { file: 0, span: document.span(), what: "the file".to_owned(), fields: document.get_ref() };
         self.defaults_of_vars(&root);
         // Wrong types are reported when the tables are walked; here they only mean that there is nothing to include.
-        let include = root.get("project").and_then(|p| if let DeValue::Table(t) = p.get_ref() { t.get("include") } else { None });
+        let include =
+            root.get("project").and_then(|p| if let DeValue::Table(t) = p.get_ref() { t.get("include") } else { None });
         let Some(DeValue::Array(list)) = include.map(|i| i.get_ref()) else { return };
         let requests: Vec<Request> = list.iter().filter_map(|entry| self.request(&root, entry)).collect();
         for Request { file, place, mut scope } in requests {
             if self.sources.len() >= FILES_MAX {
-                self.report(&place, Code::E07, format!("more than {FILES_MAX} files are included"), "join some of them");
+                self.report(
+                    &place,
+                    Code::E07,
+                    format!("more than {FILES_MAX} files are included"),
+                    "join some of them",
+                );
                 return;
             }
             match self.read(&file) {
@@ -39,10 +45,13 @@ impl Loader<'_> {
                     self.names.scopes.push(scope);
                     let (document, _reported_later) = DeTable::parse_recoverable(&text);
                     let file = self.sources.len() - 1;
-                    let table = Table { file, span: document.span(), what: "the file".to_owned(), fields: document.get_ref() };
+                    let table =
+                        Table { file, span: document.span(), what: "the file".to_owned(), fields: document.get_ref() };
                     self.defaults_of_vars(&table);
                 }
-                Err(why) => self.report(&place, Code::E06, why, format!("name a file of this project, or \"{CORE_PACK_FILE}\"")),
+                Err(why) => {
+                    self.report(&place, Code::E06, why, format!("name a file of this project, or \"{CORE_PACK_FILE}\""))
+                }
             }
         }
     }
@@ -79,19 +88,30 @@ impl Loader<'_> {
             return Some(Request { file: file.to_string(), place, scope: Scope::default() });
         }
         let table = self.as_table(0, entry, "an element of `include`".to_owned())?;
-        self.keys(&table, &["file", "as", "rules", "contracts", "vars"], &[]);
+        self.keys(&table, &["file", "as", "rules", "contracts", "vars", "mode", "playbook", "budget"], &[]);
         let file = self.need_text(&table, "file")?.value;
         let prefix = self.text(&table, "as").and_then(|f| {
             let ok = !f.value.is_empty() && f.value.bytes().all(|b| b.is_ascii_uppercase());
             if !ok {
-                self.report(&f.place, Code::E02, format!("`{}` cannot stand before rule numbers", f.value), "use capital letters A to Z, for example \"USDC\"");
+                self.report(
+                    &f.place,
+                    Code::E02,
+                    format!("`{}` cannot stand before rule numbers", f.value),
+                    "use capital letters A to Z, for example \"USDC\"",
+                );
             }
             ok.then_some(f.value)
         });
         let only = table.get("rules").map(|_| self.texts(&table, "rules").into_iter().map(|f| f.value).collect());
-        let contracts = self.table(&table, "contracts", "`contracts`").map(|t| self.named_texts(&t)).unwrap_or_default();
+        let contracts =
+            self.table(&table, "contracts", "`contracts`").map(|t| self.named_texts(&t)).unwrap_or_default();
         let contracts = contracts.into_iter().map(|(k, v)| (k, v.trim_start_matches('@').to_owned())).collect();
         let vars = self.table(&table, "vars", "`vars`").map(|t| self.named_texts(&t)).unwrap_or_default();
-        Some(Request { file, place, scope: Scope { prefix, contracts, vars, only } })
+        let grant = Grant {
+            mode: self.word(&table, "mode", &super::chains::MODES).map(|f| (f.value, f.place)),
+            playbook: self.text(&table, "playbook").map(|f| (f.value, f.place)),
+            budget: self.table(&table, "budget", "`budget`").and_then(|b| self.budget(&b)),
+        };
+        Some(Request { file, place, scope: Scope { prefix, contracts, vars, only, grant } })
     }
 }

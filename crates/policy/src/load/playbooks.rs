@@ -24,7 +24,12 @@ impl Loader<'_> {
                 let Some(id) = self.need_text(&table, "id") else { continue };
                 table.what = format!("playbook {}", id.value);
                 if self.playbooks.iter().any(|p| p.id == id.value) {
-                    self.report(&id.place, Code::E05, format!("playbook `{}` is defined twice", id.value), "give each playbook its own id");
+                    self.report(
+                        &id.place,
+                        Code::E05,
+                        format!("playbook `{}` is defined twice", id.value),
+                        "give each playbook its own id",
+                    );
                 }
                 let steps = self.playbook_steps(&table, &id.value);
                 self.playbooks.push(Playbook { id: id.value, steps });
@@ -40,14 +45,26 @@ impl Loader<'_> {
         }
         let entries = self.list(table, "steps");
         if !(1..=STEPS_MAX).contains(&entries.len()) {
-            self.report(&table.key_place("steps"), Code::E07, format!("{} steps", entries.len()), format!("a playbook has 1 to {STEPS_MAX} steps"));
+            self.report(
+                &table.key_place("steps"),
+                Code::E07,
+                format!("{} steps", entries.len()),
+                format!("a playbook has 1 to {STEPS_MAX} steps"),
+            );
         }
         let mut steps: Vec<StepText> = Vec::new();
         for entry in entries {
-            let Some(step_table) = self.as_table(table.file, entry, format!("a step of {}", table.what)) else { continue };
+            let Some(step_table) = self.as_table(table.file, entry, format!("a step of {}", table.what)) else {
+                continue;
+            };
             let Some(step) = self.step(&step_table, id) else { continue };
             if steps.iter().any(|s| s.step.id == step.step.id) {
-                self.report(&step_table.key_place("id"), Code::E05, format!("step `{}` is defined twice", step.step.id), "give each step its own id");
+                self.report(
+                    &step_table.key_place("id"),
+                    Code::E05,
+                    format!("step `{}` is defined twice", step.step.id),
+                    "give each step its own id",
+                );
             }
             steps.push(step);
         }
@@ -56,7 +73,12 @@ impl Loader<'_> {
             let Some(target) = text.or_else.take() else { continue };
             text.step.or_else = ids.iter().position(|id| *id == target.value);
             if text.step.or_else.is_none() {
-                self.report(&target.place, Code::E04, format!("there is no step `{}`", target.value), suggest(&target.value, ids.iter().map(String::as_str)));
+                self.report(
+                    &target.place,
+                    Code::E04,
+                    format!("there is no step `{}`", target.value),
+                    suggest(&target.value, ids.iter().map(String::as_str)),
+                );
             }
         }
         let steps: Vec<Step> = steps.into_iter().map(|s| s.step).collect();
@@ -84,8 +106,11 @@ impl Loader<'_> {
         for playbook in &self.playbooks {
             for step in &playbook.steps {
                 let via = match &step.effect {
-                    ripcord_core::playbook::Effect::Call { via, .. } | ripcord_core::playbook::Effect::Propose { via, .. } => Some(via.clone()),
-                    ripcord_core::playbook::Effect::Notify { .. } | ripcord_core::playbook::Effect::Restore { .. } => None,
+                    ripcord_core::playbook::Effect::Call { via, .. }
+                    | ripcord_core::playbook::Effect::Propose { via, .. } => Some(via.clone()),
+                    ripcord_core::playbook::Effect::Notify { .. } | ripcord_core::playbook::Effect::Restore { .. } => {
+                        None
+                    }
                 };
                 steps.push((format!("{}.{}", playbook.id, step.id), via));
             }
@@ -97,8 +122,15 @@ impl Loader<'_> {
                     self.report(&place, Code::E04, format!("`{name}` is not a step of signer `{signer}`"), help);
                 }
             }
-            for (id, _) in steps.iter().filter(|(id, via)| via.as_deref() == Some(signer.as_str()) && !only.contains(id)) {
-                self.report(&place, Code::Rc010, format!("signer `{signer}` may not sign `{id}`"), "add it to `only`, or use another signer");
+            for (id, _) in
+                steps.iter().filter(|(id, via)| via.as_deref() == Some(signer.as_str()) && !only.contains(id))
+            {
+                self.report(
+                    &place,
+                    Code::Rc010,
+                    format!("signer `{signer}` may not sign `{id}`"),
+                    "add it to `only`, or use another signer",
+                );
             }
         }
     }

@@ -49,7 +49,8 @@ impl EventText {
                 topics += 1;
             } else {
                 // Tuples and fixed arrays spread over several words of the head.
-                let one_word = Raw::of(&ty).is_some() || matches!(ty, DynSolType::Bytes | DynSolType::String | DynSolType::Array(_));
+                let one_word = Raw::of(&ty).is_some()
+                    || matches!(ty, DynSolType::Bytes | DynSolType::String | DynSolType::Array(_));
                 one_word.then_some(())?;
                 words += 1;
             }
@@ -76,7 +77,12 @@ impl Loader<'_> {
     /// `@name` as a contract.
     pub(super) fn contract_ref(&mut self, file: usize, field: &Field<String>) -> Option<Contract> {
         let Some(name) = field.value.strip_prefix('@') else {
-            self.report(&field.place, Code::E02, format!("`{}` does not name a contract", field.value), "write @name, with the name from [contracts]");
+            self.report(
+                &field.place,
+                Code::E02,
+                format!("`{}` does not name a contract", field.value),
+                "write @name, with the name from [contracts]",
+            );
             return None;
         };
         self.contract_named(file, name, &field.place)
@@ -85,7 +91,12 @@ impl Loader<'_> {
     fn split<'t>(&mut self, field: &'t Field<String>) -> Option<(&'t str, &'t str)> {
         let split = field.value.strip_prefix('@').and_then(|rest| rest.split_once('.'));
         if split.is_none() {
-            self.report(&field.place, Code::E02, format!("`{}` does not name a function or event", field.value), "write for example \"@vault.convertToAssets(uint256)\"");
+            self.report(
+                &field.place,
+                Code::E02,
+                format!("`{}` does not name a function or event", field.value),
+                "write for example \"@vault.convertToAssets(uint256)\"",
+            );
         }
         split
     }
@@ -99,9 +110,19 @@ impl Loader<'_> {
     }
 
     /// A function's signature, with what an ABI adds to it.
-    pub(super) fn signature(&mut self, signature: &str, abi: Option<&alloy_json_abi::JsonAbi>, place: &Place) -> Option<Function> {
+    pub(super) fn signature(
+        &mut self,
+        signature: &str,
+        abi: Option<&alloy_json_abi::JsonAbi>,
+        place: &Place,
+    ) -> Option<Function> {
         let Ok(written) = Function::parse(signature) else {
-            self.report(place, Code::E02, format!("`{signature}` is not a function signature"), "write the name and the types: convertToAssets(uint256)");
+            self.report(
+                place,
+                Code::E02,
+                format!("`{signature}` is not a function signature"),
+                "write the name and the types: convertToAssets(uint256)",
+            );
             return None;
         };
         let Some(abi) = abi else { return Some(written) };
@@ -110,7 +131,12 @@ impl Loader<'_> {
             return Some(known.clone());
         }
         let all: Vec<String> = abi.functions().map(Function::signature).collect();
-        self.report(place, Code::E04, format!("the ABI has no function `{full}`"), suggest(&full, all.iter().map(String::as_str)));
+        self.report(
+            place,
+            Code::E04,
+            format!("the ABI has no function `{full}`"),
+            suggest(&full, all.iter().map(String::as_str)),
+        );
         None
     }
 
@@ -123,7 +149,12 @@ impl Loader<'_> {
             None => (rest.to_owned(), None),
         };
         let Ok(written) = alloy_json_abi::Event::parse(&signature) else {
-            self.report(&field.place, Code::E02, format!("`{signature}` is not an event signature"), "write for example \"@vault.Deposit(address,address,uint256,uint256)\"");
+            self.report(
+                &field.place,
+                Code::E02,
+                format!("`{signature}` is not an event signature"),
+                "write for example \"@vault.Deposit(address,address,uint256,uint256)\"",
+            );
             return None;
         };
         let full = written.signature();
@@ -132,13 +163,23 @@ impl Loader<'_> {
                 let known = abi.events().find(|e| e.signature() == full).cloned();
                 if known.is_none() {
                     let all: Vec<String> = abi.events().map(alloy_json_abi::Event::signature).collect();
-                    self.report(&field.place, Code::E04, format!("the ABI has no event `{full}`"), suggest(&full, all.iter().map(String::as_str)));
+                    self.report(
+                        &field.place,
+                        Code::E04,
+                        format!("the ABI has no event `{full}`"),
+                        suggest(&full, all.iter().map(String::as_str)),
+                    );
                 }
                 known?
             }
             None if written.inputs.iter().all(|i| !i.name.is_empty()) => written,
             None => {
-                self.report(&field.place, Code::E06, format!("contract `{name}` has no ABI that says which arguments of `{full}` are indexed"), "give the contract an `abi`, or write each parameter with its name and `indexed`");
+                self.report(
+                    &field.place,
+                    Code::E06,
+                    format!("contract `{name}` has no ABI that says which arguments of `{full}` are indexed"),
+                    "give the contract an `abi`, or write each parameter with its name and `indexed`",
+                );
                 return None;
             }
         };
@@ -164,14 +205,24 @@ impl Loader<'_> {
     pub(super) fn arguments(&mut self, table: &Table<'_>, function: &Function, place: &Place) -> Option<Arguments> {
         let entries = self.list(table, "args");
         if entries.len() != function.inputs.len() {
-            let message = format!("{} takes {} arguments, `args` has {}", function.signature(), function.inputs.len(), entries.len());
+            let message = format!(
+                "{} takes {} arguments, `args` has {}",
+                function.signature(),
+                function.inputs.len(),
+                entries.len()
+            );
             self.report(place, Code::E02, message, "give one value for each parameter");
             return None;
         }
         let (mut values, mut types, mut variable) = (Vec::new(), Vec::new(), None);
         for (position, (entry, input)) in entries.into_iter().zip(&function.inputs).enumerate() {
             let Ok(ty) = input.ty.parse::<DynSolType>() else {
-                self.report(place, Code::E02, format!("parameters of type {} are not available yet", input.ty), "use a probe");
+                self.report(
+                    place,
+                    Code::E02,
+                    format!("parameters of type {} are not available yet", input.ty),
+                    "use a probe",
+                );
                 return None;
             };
             let text = self.scalar(table, "args", entry);
@@ -179,7 +230,12 @@ impl Loader<'_> {
                 Some(text) if text.value.starts_with('$') => {
                     let zero = Raw::of(&ty).and_then(|_| ty.abi_decode(&[0; 32]).ok());
                     if zero.is_none() || variable.is_some() {
-                        self.report(&text.place, Code::E02, "only one argument of one word can vary", "keep one `$name` in `args`");
+                        self.report(
+                            &text.place,
+                            Code::E02,
+                            "only one argument of one word can vary",
+                            "keep one `$name` in `args`",
+                        );
                         return None;
                     }
                     variable = Some((position, text));
@@ -195,14 +251,25 @@ impl Loader<'_> {
         Some(Arguments { values, types, variable })
     }
 
-    fn argument(&mut self, file: usize, ty: &DynSolType, text: &Field<String>, entry: Entry<'_>) -> Option<DynSolValue> {
+    fn argument(
+        &mut self,
+        file: usize,
+        ty: &DynSolType,
+        text: &Field<String>,
+        entry: Entry<'_>,
+    ) -> Option<DynSolValue> {
         let place = Place { file, span: entry.span() };
         if let Some(name) = text.value.strip_prefix('@') {
             let contract = self.contract_named(file, name, &place)?;
             if *ty == DynSolType::Address {
                 return Some(DynSolValue::Address(contract.address));
             }
-            self.report(&place, Code::E02, format!("a contract stands where {ty} is wanted"), "write a value of that type");
+            self.report(
+                &place,
+                Code::E02,
+                format!("a contract stands where {ty} is wanted"),
+                "write a value of that type",
+            );
             return None;
         }
         match crate::abi::argument(ty, &text.value) {
@@ -220,7 +287,12 @@ impl Loader<'_> {
             [] => return Some(Output { raw: Raw::for_ty(ty), list: false, ty: ty.clone(), decimals }),
             [one] => one.ty.parse::<DynSolType>().ok(),
             _several => {
-                self.report(place, Code::E02, format!("{} returns several values, which is not available yet", function.signature()), "pick one in a probe");
+                self.report(
+                    place,
+                    Code::E02,
+                    format!("{} returns several values, which is not available yet", function.signature()),
+                    "pick one in a probe",
+                );
                 return None;
             }
         };
@@ -233,7 +305,12 @@ impl Loader<'_> {
             Some(raw) if raw.gives(ty) => Some(Output { raw, list, ty: ty.clone(), decimals }),
             _mismatch => {
                 let returned = function.outputs.first().map_or("nothing", |o| o.ty.as_str());
-                self.report(place, Code::Rc002, format!("{} returns {returned}, which cannot be read as {ty}", function.signature()), "choose a unit that fits, or return it from a probe");
+                self.report(
+                    place,
+                    Code::Rc002,
+                    format!("{} returns {returned}, which cannot be read as {ty}", function.signature()),
+                    "choose a unit that fits, or return it from a probe",
+                );
                 None
             }
         }

@@ -13,8 +13,25 @@ use ripcord_core::signal::RuleId;
 use std::collections::BTreeSet;
 
 const KNOWN: [&str; 19] = [
-    "id", "title", "expr", "on", "severity", "status", "mode", "trigger", "for", "keep_firing_for", "playbook", "budget", "summary", "runbook",
-    "tags", "enabled", "template", "target", "on_unknown",
+    "id",
+    "title",
+    "expr",
+    "on",
+    "severity",
+    "status",
+    "mode",
+    "trigger",
+    "for",
+    "keep_firing_for",
+    "playbook",
+    "budget",
+    "summary",
+    "runbook",
+    "tags",
+    "enabled",
+    "template",
+    "target",
+    "on_unknown",
 ];
 const SEVERITIES: [(&str, Severity); 5] =
     [("P1", Severity::P1), ("P2", Severity::P2), ("P3", Severity::P3), ("P4", Severity::P4), ("P5", Severity::P5)];
@@ -22,9 +39,8 @@ const STATUSES: [(&str, ()); 4] = [("experimental", ()), ("test", ()), ("stable"
 const EXHAUSTED: [(&str, OnExhausted); 3] =
     [("demote", OnExhausted::Demote), ("propose", OnExhausted::Propose), ("page", OnExhausted::Page)];
 /// Templates whose violation means insolvency or an unauthorised change by definition (`detection.md` section 5, grade H).
-const HARD: [u64; 25] = [
-    11, 27, 29, 30, 32, 33, 34, 36, 37, 38, 40, 42, 43, 44, 48, 49, 50, 51, 52, 53, 54, 56, 57, 58, 59,
-];
+const HARD: [u64; 25] =
+    [11, 27, 29, 30, 32, 33, 34, 36, 37, 38, 40, 42, 43, 44, 48, 49, 50, 51, 52, 53, 54, 56, 57, 58, 59];
 const DAY_MS: u64 = 86_400_000;
 
 /// The checked condition of a rule.
@@ -51,14 +67,24 @@ impl Loader<'_> {
                 table.what = format!("rule {}", id.value);
                 let Some(full) = self.rule_id(file.file, &id) else { continue };
                 if !ids.insert(full.clone()) {
-                    self.report(&id.place, Code::E05, format!("rule {full} is defined twice"), "give each rule its own id");
+                    self.report(
+                        &id.place,
+                        Code::E05,
+                        format!("rule {full} is defined twice"),
+                        "give each rule its own id",
+                    );
                 }
                 rules.extend(self.rule(&table, full));
             }
             for id in wanted.into_iter().flatten() {
                 let place = Place { file: 0, span: 0..0 };
                 let name = self.sources.get(file.file).map(|(n, _)| n.clone()).unwrap_or_default();
-                self.report(&place, Code::E04, format!("{name} has no rule `{id}`"), "correct `rules` where the file is included");
+                self.report(
+                    &place,
+                    Code::E04,
+                    format!("{name} has no rule `{id}`"),
+                    "correct `rules` where the file is included",
+                );
             }
         }
         self.hidden_rules(&mut rules);
@@ -73,7 +99,12 @@ impl Loader<'_> {
             all(letters, u8::is_ascii_uppercase) && all(digits, u8::is_ascii_digit)
         });
         let Some((letters, digits)) = split else {
-            self.report(&id.place, Code::E02, format!("`{}` is not a rule id", id.value), "write capital letters, a hyphen and digits: LEND-001");
+            self.report(
+                &id.place,
+                Code::E02,
+                format!("`{}` is not a rule id", id.value),
+                "write capital letters, a hyphen and digits: LEND-001",
+            );
             return None;
         };
         let prefix = self.names.scopes.get(file).and_then(|s| s.prefix.as_deref());
@@ -90,7 +121,8 @@ impl Loader<'_> {
             self.missing(table, "severity");
         }
         let severity = self.word(table, "severity", &SEVERITIES).map(|f| f.value);
-        let _described = (self.word(table, "status", &STATUSES), self.text(table, "runbook"), self.texts(table, "tags"));
+        let _described =
+            (self.word(table, "status", &STATUSES), self.text(table, "runbook"), self.texts(table, "tags"));
         let on = self.on(table);
         let written = self.triggers(table);
         let target = self.text(table, "target").map(|f| self.contract_ref(table.file, &f));
@@ -106,7 +138,8 @@ impl Loader<'_> {
         let hard = self.integer(table, "template", 1..=66).is_some_and(|t| HARD.contains(&t.value));
         let lasting = self.duration(table, "for").map_or(self.defaults.lasting, |f| f.value);
         let keep = self.duration(table, "keep_firing_for").map(|f| f.value);
-        let unknown_words = [("alert", ripcord_core::playbook::OnUnknown::Alert), ("watch", ripcord_core::playbook::OnUnknown::Watch)];
+        let unknown_words =
+            [("alert", ripcord_core::playbook::OnUnknown::Alert), ("watch", ripcord_core::playbook::OnUnknown::Watch)];
         let on_unknown = self.word(table, "on_unknown", &unknown_words).map_or(self.defaults.on_unknown, |f| f.value);
         let summary = self.text(table, "summary").map(|f| f.value);
         let condition = condition?;
@@ -133,7 +166,15 @@ impl Loader<'_> {
         Some(self.seal(spec, on?, false, &text?, condition, summary))
     }
 
-    fn seal(&self, spec: RuleSpec, on: On, hidden: bool, text: &Text, condition: Condition, summary: Option<String>) -> Rule {
+    fn seal(
+        &self,
+        spec: RuleSpec,
+        on: On,
+        hidden: bool,
+        text: &Text,
+        condition: Condition,
+        summary: Option<String>,
+    ) -> Rule {
         let Condition { expr, leaves, triggers, .. } = condition;
         let mut rule = Rule { spec, on, hidden, text: text.source.clone(), expr, leaves, triggers, summary };
         rule.spec.hash = hash::rule(&rule, &self.signals);
@@ -152,9 +193,19 @@ impl Loader<'_> {
                 "tx" => on.tx = true,
                 "block" => on.block = true,
                 later @ ("each-call" | "tick") => {
-                    self.report(&field.place, Code::E01, format!("`on = \"{later}\"` is not available yet"), "use \"tx\", \"pending-tx\" or \"block\"");
+                    self.report(
+                        &field.place,
+                        Code::E01,
+                        format!("`on = \"{later}\"` is not available yet"),
+                        "use \"tx\", \"pending-tx\" or \"block\"",
+                    );
                 }
-                other => self.report(&field.place, Code::E02, format!("`{other}` is not a value of `on`"), suggest(other, ["pending-tx", "tx", "block"])),
+                other => self.report(
+                    &field.place,
+                    Code::E02,
+                    format!("`{other}` is not a value of `on`"),
+                    suggest(other, ["pending-tx", "tx", "block"]),
+                ),
             }
         }
         if on == On::default() {
@@ -163,25 +214,38 @@ impl Loader<'_> {
         Some(on)
     }
 
-    /// Mode, playbook and budget, which depend on each other.
+    /// Mode, playbook and budget, which depend on each other. What the rule leaves open the includer of its file may grant.
     fn authority(&mut self, table: &Table<'_>) -> (RuleMode, Option<String>, Option<Budget>) {
-        let playbook = self.text(table, "playbook");
-        if let Some(name) = playbook.as_ref().filter(|p| self.playbooks.iter().all(|k| k.id != p.value)) {
+        let grant = self.names.scopes.get(table.file).map(|s| s.grant.clone()).unwrap_or_default();
+        let playbook = self.text(table, "playbook").map(|f| (f.value, f.place)).or(grant.playbook);
+        if let Some((name, place)) = playbook.as_ref().filter(|(name, _)| self.playbooks.iter().all(|k| k.id != *name))
+        {
             let ids: Vec<String> = self.playbooks.iter().map(|p| p.id.clone()).collect();
-            self.report(&name.place, Code::E04, format!("there is no playbook `{}`", name.value), suggest(&name.value, ids.iter().map(String::as_str)));
+            self.report(
+                place,
+                Code::E04,
+                format!("there is no playbook `{name}`"),
+                suggest(name, ids.iter().map(String::as_str)),
+            );
         }
-        let budget = self.table(table, "budget", "`budget`").and_then(|b| self.budget(&b));
-        let written = self.word(table, "mode", &super::chains::MODES);
-        let mode = written.as_ref().map_or(self.defaults.mode, |m| m.value);
-        let complete = table.get("playbook").is_some() && table.get("budget").is_some();
-        if let Some(written) = written.filter(|m| m.value == RuleMode::Armed && !complete) {
-            self.report(&written.place, Code::E07, "an armed rule has a playbook and a budget", "add both, or use mode = \"alert\"");
+        let budget_written = table.get("budget").is_some() || grant.budget.is_some();
+        let budget = self.table(table, "budget", "`budget`").and_then(|b| self.budget(&b)).or(grant.budget);
+        let written = self.word(table, "mode", &super::chains::MODES).map(|f| (f.value, f.place)).or(grant.mode);
+        let mode = written.as_ref().map_or(self.defaults.mode, |(mode, _)| *mode);
+        let complete = playbook.is_some() && budget_written;
+        if let Some((_, place)) = written.filter(|(mode, _)| *mode == RuleMode::Armed && !complete) {
+            self.report(
+                &place,
+                Code::E07,
+                "an armed rule has a playbook and a budget",
+                "add both, or use mode = \"alert\"",
+            );
         }
         let enabled = self.boolean(table, "enabled").is_none_or(|e| e.value);
-        (if enabled { mode } else { RuleMode::Off }, playbook.map(|p| p.value), budget)
+        (if enabled { mode } else { RuleMode::Off }, playbook.map(|(name, _)| name), budget)
     }
 
-    fn budget(&mut self, table: &Table<'_>) -> Option<Budget> {
+    pub(super) fn budget(&mut self, table: &Table<'_>) -> Option<Budget> {
         self.keys(table, &["false_alarms", "per", "on_exhausted"], &[]);
         for key in ["false_alarms", "per"] {
             if table.get(key).is_none() {
@@ -210,7 +274,12 @@ impl Loader<'_> {
         let leaves = expr.leaves();
         let place = text.place.clone();
         if expr.reads_tx() && written.is_empty() {
-            self.report(&place, Code::Rc009, "no trigger can see what this rule looks at", "add `trigger = [\"@contract\"]`: a rule over tx.… has no state read that would select it");
+            self.report(
+                &place,
+                Code::Rc009,
+                "no trigger can see what this rule looks at",
+                "add `trigger = [\"@contract\"]`: a rule over tx.… has no state read that would select it",
+            );
         }
         if expr.reads_tx() && on.block {
             self.report(&place, Code::E08, "a block has no `tx`", "evaluate the rule with on = [\"tx\"]");
@@ -230,7 +299,12 @@ impl Loader<'_> {
             chains.extend(self.chains.values().map(|c| c.chain));
         }
         let [chain] = chains.iter().copied().collect::<Vec<_>>().as_slice().try_into().unwrap_or_else(|_| {
-            self.report(&place, Code::E08, format!("the rule reads {} chains", chains.len()), "a rule reads exactly one chain");
+            self.report(
+                &place,
+                Code::E08,
+                format!("the rule reads {} chains", chains.len()),
+                "a rule reads exactly one chain",
+            );
             [ChainId(0)]
         });
         Some(Condition { expr, leaves, triggers: derived, chain, target })
@@ -245,10 +319,20 @@ impl Loader<'_> {
             Source::Slot { .. } | Source::Calc => false,
         };
         if per_tx && on.block {
-            self.report(place, Code::E08, format!("signal `{}` belongs to one transaction, the rule to a block", signal.name), "evaluate the rule with on = [\"tx\"]");
+            self.report(
+                place,
+                Code::E08,
+                format!("signal `{}` belongs to one transaction, the rule to a block", signal.name),
+                "evaluate the rule with on = [\"tx\"]",
+            );
         }
         if leaf.at == At::Block && (on.tx || on.pending) && signal.source != Source::Calc {
-            self.report(place, Code::E08, format!("signal `{}` is read at the end of the block, the rule at a transaction", signal.name), "read it at \"post-tx\", which in a block rule means the end of the block");
+            self.report(
+                place,
+                Code::E08,
+                format!("signal `{}` is read at the end of the block, the rule at a transaction", signal.name),
+                "read it at \"post-tx\", which in a block rule means the end of the block",
+            );
         }
     }
 
@@ -281,7 +365,11 @@ impl Loader<'_> {
     /// Stages that name no gates wait for every rule that uses the playbook.
     fn gates(&mut self, rules: &[Rule]) {
         for playbook in &mut self.playbooks {
-            let users: Vec<RuleId> = rules.iter().filter(|r| r.spec.playbook.as_ref() == Some(&playbook.id)).map(|r| r.spec.id.clone()).collect();
+            let users: Vec<RuleId> = rules
+                .iter()
+                .filter(|r| r.spec.playbook.as_ref() == Some(&playbook.id))
+                .map(|r| r.spec.id.clone())
+                .collect();
             for step in &mut playbook.steps {
                 if let Effect::Restore { stages } = &mut step.effect {
                     stages.iter_mut().filter(|s| s.gates.is_empty()).for_each(|s| s.gates.clone_from(&users));

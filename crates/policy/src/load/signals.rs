@@ -19,10 +19,11 @@ pub(super) const PROBE_ADDRESS: Address = address!("0x526970636f7264207072656469
 
 const SOURCES: [&str; 7] = ["view", "probe", "slot", "returns", "log", "flow", "calc"];
 const KNOWN: [&str; 18] = [
-    "unit", "view", "probe", "slot", "returns", "log", "flow", "calc", "args", "at", "decimals", "for_each", "contract", "mask", "signed", "of",
-    "from", "to",
+    "unit", "view", "probe", "slot", "returns", "log", "flow", "calc", "args", "at", "decimals", "for_each",
+    "contract", "mask", "signed", "of", "from", "to",
 ];
-const LATER: [&str; 10] = ["every", "price", "on_unknown", "per", "agg", "detector", "feed", "features", "target", "max_age"];
+const LATER: [&str; 10] =
+    ["every", "price", "on_unknown", "per", "agg", "detector", "feed", "features", "target", "max_age"];
 const UNITS: [(&str, Unit); 7] = [
     ("usd", Unit::Usd),
     ("native", Unit::Native),
@@ -59,10 +60,16 @@ impl Loader<'_> {
                 if wanted.as_ref().is_some_and(|w| !w.contains(&name.value)) {
                     continue;
                 }
-                let key = self.names.scopes.get(file.file).map_or_else(|| name.value.clone(), |s| s.signal_key(&name.value));
+                let key =
+                    self.names.scopes.get(file.file).map_or_else(|| name.value.clone(), |s| s.signal_key(&name.value));
                 let index = tables.len();
                 if self.names.signals.insert(key.clone(), index).is_some() {
-                    self.report(&name.place, Code::E05, format!("signal `{key}` is defined twice"), "rename one of them");
+                    self.report(
+                        &name.place,
+                        Code::E05,
+                        format!("signal `{key}` is defined twice"),
+                        "rename one of them",
+                    );
                 }
                 self.names.heads.push(Head { ty: None, at: At::PostTx, calc: None, state: false });
                 tables.push((key, table));
@@ -73,7 +80,9 @@ impl Loader<'_> {
             self.signals.push(signal);
         }
         for index in 0..self.names.heads.len() {
-            let Some(Head { calc: Some(text), ty: Some(ty), .. }) = self.names.heads.get(index).cloned() else { continue };
+            let Some(Head { calc: Some(text), ty: Some(ty), .. }) = self.names.heads.get(index).cloned() else {
+                continue;
+            };
             if let Err(findings) = crate::check::check(&text, &self.names, &ty) {
                 self.report_text(&text, findings);
                 if let Some(head) = self.names.heads.get_mut(index) {
@@ -86,15 +95,21 @@ impl Loader<'_> {
     /// The signals that the selected rules of an included file use, `None` for all: what is left out need not be bound.
     fn wanted(&self, file: &Table<'_>) -> Option<BTreeSet<String>> {
         let only = self.names.scopes.get(file.file)?.only.as_ref()?;
-        let text = |table: &toml::de::DeTable<'_>, key: &str| table.get(key).and_then(|v| v.get_ref().as_str()).map(str::to_owned);
+        let text = |table: &toml::de::DeTable<'_>, key: &str| {
+            table.get(key).and_then(|v| v.get_ref().as_str()).map(str::to_owned)
+        };
         let rules = file.get("rules").and_then(|r| r.get_ref().as_array()).map(|a| a.iter()).into_iter().flatten();
-        let selected = rules.filter_map(|r| r.get_ref().as_table()).filter(|t| text(t, "id").is_some_and(|id| only.contains(&id)));
+        let selected =
+            rules.filter_map(|r| r.get_ref().as_table()).filter(|t| text(t, "id").is_some_and(|id| only.contains(&id)));
         let mut open: Vec<String> = selected.filter_map(|t| text(t, "expr")).collect();
         let signals = file.get("signals").and_then(|s| s.get_ref().as_table());
         let mut wanted = BTreeSet::new();
         while let Some(source) = open.pop() {
             for name in crate::text::names(&source) {
-                let calc = signals.and_then(|s| s.get(name.as_str())).and_then(|s| s.get_ref().as_table()).and_then(|t| text(t, "calc"));
+                let calc = signals
+                    .and_then(|s| s.get(name.as_str()))
+                    .and_then(|s| s.get_ref().as_table())
+                    .and_then(|t| text(t, "calc"));
                 if wanted.insert(name) {
                     open.extend(calc);
                 }
@@ -110,8 +125,17 @@ impl Loader<'_> {
         let sources: Vec<&str> = SOURCES.into_iter().filter(|s| table.get(s).is_some()).collect();
         let [source] = sources.as_slice() else {
             if LATER.iter().all(|l| table.get(l).is_none()) || sources.len() > 1 {
-                let message = if sources.is_empty() { format!("{} has no source", table.what) } else { format!("{} has {} sources: {}", table.what, sources.len(), sources.join(", ")) };
-                self.report(&table.place(), Code::E08, message, format!("give it exactly one of {}", SOURCES.join(", ")));
+                let message = if sources.is_empty() {
+                    format!("{} has no source", table.what)
+                } else {
+                    format!("{} has {} sources: {}", table.what, sources.len(), sources.join(", "))
+                };
+                self.report(
+                    &table.place(),
+                    Code::E08,
+                    message,
+                    format!("give it exactly one of {}", SOURCES.join(", ")),
+                );
             }
             return None;
         };
@@ -133,7 +157,14 @@ impl Loader<'_> {
         head.state = compiled.state;
         let text = head.calc.as_ref().map(|t| t.source.clone());
         let canonical = super::hash::signal(&compiled.source, &compiled.ty, at, text.as_deref());
-        Some(Signal { name: key.to_owned(), ty: compiled.ty, at, chain: compiled.chain, source: compiled.source, canonical })
+        Some(Signal {
+            name: key.to_owned(),
+            ty: compiled.ty,
+            at,
+            chain: compiled.chain,
+            source: compiled.source,
+            canonical,
+        })
     }
 
     /// Fields that belong to another source.
@@ -151,7 +182,12 @@ impl Loader<'_> {
         ];
         for (field, of) in owners {
             if table.get(field).is_some() && !of.contains(&source) {
-                self.report(&table.key_place(field), Code::E08, format!("`{field}` does not go with `{source}`"), format!("it belongs to {}", of.join(", ")));
+                self.report(
+                    &table.key_place(field),
+                    Code::E08,
+                    format!("`{field}` does not go with `{source}`"),
+                    format!("it belongs to {}", of.join(", ")),
+                );
             }
         }
     }
@@ -165,8 +201,16 @@ impl Loader<'_> {
             None => written.value != At::EachCall,
         };
         if !fits {
-            let help = compiled.at.map_or_else(|| "use \"pre-tx\", \"post-tx\" or \"block\"".to_owned(), |only| format!("it is always \"{}\"; leave `at` out", only.name()));
-            self.report(&written.place, Code::E08, format!("`{source}` cannot be read at \"{}\"", written.value.name()), help);
+            let help = compiled.at.map_or_else(
+                || "use \"pre-tx\", \"post-tx\" or \"block\"".to_owned(),
+                |only| format!("it is always \"{}\"; leave `at` out", only.name()),
+            );
+            self.report(
+                &written.place,
+                Code::E08,
+                format!("`{source}` cannot be read at \"{}\"", written.value.name()),
+                help,
+            );
         }
         written.value
     }
@@ -191,12 +235,22 @@ impl Loader<'_> {
             let contract = self.contract_named(table.file, name.trim_start_matches('@'), &place)?;
             let decimals = written.or(contract.decimals);
             if decimals.is_none() {
-                self.report(&place, Code::E03, format!("contract `{name}` has no `decimals`"), "add `decimals = …` to it in [contracts]");
+                self.report(
+                    &place,
+                    Code::E03,
+                    format!("contract `{name}` has no `decimals`"),
+                    "add `decimals = …` to it in [contracts]",
+                );
             }
             return decimals.map(|decimals| Measure { ty: Ty::Qty(Unit::Amount(contract.address)), decimals });
         }
         if ["pvalue", "score", "evidence"].contains(&value.as_str()) {
-            self.report(&place, Code::E02, format!("unit `{value}` is not available yet"), "detectors come later; docs/policy-language.md lists the units");
+            self.report(
+                &place,
+                Code::E02,
+                format!("unit `{value}` is not available yet"),
+                "detectors come later; docs/policy-language.md lists the units",
+            );
             return None;
         }
         let names = UNITS.iter().map(|(n, _)| *n).chain(["amount:NAME", "bool", "address", "bytes32", "selector"]);
@@ -218,7 +272,12 @@ impl Loader<'_> {
         let each = match (table.get("for_each").is_some(), variable) {
             (false, None) => None,
             (false, Some((_, name))) => {
-                self.report(&name.place, Code::E04, format!("nothing says what `{}` stands for", name.value), "add `for_each = { name = [\"@contract.Event(…).argument\"] }`");
+                self.report(
+                    &name.place,
+                    Code::E04,
+                    format!("nothing says what `{}` stands for", name.value),
+                    "add `for_each = { name = [\"@contract.Event(…).argument\"] }`",
+                );
                 return None;
             }
             (true, variable) => Some(self.for_each(table, variable, &types)?),
@@ -228,7 +287,12 @@ impl Loader<'_> {
             return None;
         }
         let each_chain = each.as_ref().map(|(_, chain)| *chain);
-        let arg_chain = self.names.contracts.values().find(|c| values.contains(&alloy_dyn_abi::DynSolValue::Address(c.address))).map(|c| c.chain);
+        let arg_chain = self
+            .names
+            .contracts
+            .values()
+            .find(|c| values.contains(&alloy_dyn_abi::DynSolValue::Address(c.address)))
+            .map(|c| c.chain);
         let chain = chain.or(each_chain).or(arg_chain);
         let ty = if each.is_some() { Ty::List(Box::new(measure.ty.clone())) } else { out.whole() };
         let state = each.is_none();
@@ -239,9 +303,17 @@ impl Loader<'_> {
 
     /// `path.json:Contract.function(types)` or `guards/File.sol:Contract.function(types)`: runtime code and function.
     fn probe(&mut self, field: &Field<String>) -> Option<(alloy_primitives::Bytes, alloy_json_abi::Function)> {
-        let split = field.value.split_once(':').and_then(|(file, rest)| rest.split_once('.').map(|(contract, f)| (file, contract, f)));
+        let split = field
+            .value
+            .split_once(':')
+            .and_then(|(file, rest)| rest.split_once('.').map(|(contract, f)| (file, contract, f)));
         let Some((file, contract, signature)) = split else {
-            self.report(&field.place, Code::E02, format!("`{}` does not name a probe", field.value), "write \"guards/X.sol:X.f(address)\" or \"out/X.json:X.f(address)\"");
+            self.report(
+                &field.place,
+                Code::E02,
+                format!("`{}` does not name a probe", field.value),
+                "write \"guards/X.sol:X.f(address)\" or \"out/X.json:X.f(address)\"",
+            );
             return None;
         };
         let path = match file.rsplit('/').next() {
@@ -251,42 +323,80 @@ impl Loader<'_> {
         let path = Field { value: path, place: field.place.clone() };
         let abi = self.abi(&path)?;
         let artifact = self.artifact(&path)?;
-        let code = artifact.get("deployedBytecode").and_then(|d| d.as_str().or_else(|| d.get("object").and_then(|o| o.as_str())));
+        let code = artifact
+            .get("deployedBytecode")
+            .and_then(|d| d.as_str().or_else(|| d.get("object").and_then(|o| o.as_str())));
         let Some(code) = code.and_then(|c| c.parse::<alloy_primitives::Bytes>().ok()).filter(|c| !c.is_empty()) else {
-            self.report(&field.place, Code::E02, format!("{} holds no linked runtime code of {contract}", path.value), "build the probe; it must have no constructor arguments and no libraries");
+            self.report(
+                &field.place,
+                Code::E02,
+                format!("{} holds no linked runtime code of {contract}", path.value),
+                "build the probe; it must have no constructor arguments and no libraries",
+            );
             return None;
         };
         let function = self.signature(signature, Some(&abi), &field.place)?;
         Some((code, function))
     }
 
-    fn for_each(&mut self, table: &Table<'_>, variable: Option<(usize, Field<String>)>, types: &[alloy_dyn_abi::DynSolType]) -> Option<(ForEach, ChainId)> {
+    fn for_each(
+        &mut self,
+        table: &Table<'_>,
+        variable: Option<(usize, Field<String>)>,
+        types: &[alloy_dyn_abi::DynSolType],
+    ) -> Option<(ForEach, ChainId)> {
         let each = self.table(table, "for_each", "`for_each`")?;
-        let names: Vec<String> = each.fields.iter().map(|(k, _)| k.get_ref().to_string()).filter(|k| k != "where").collect();
+        let names: Vec<String> =
+            each.fields.iter().map(|(k, _)| k.get_ref().to_string()).filter(|k| k != "where").collect();
         let [name] = names.as_slice() else {
-            self.report(&each.place(), Code::E02, "`for_each` binds exactly one name", "write { account = [\"@market.Borrow(…).account\"] }");
+            self.report(
+                &each.place(),
+                Code::E02,
+                "`for_each` binds exactly one name",
+                "write { account = [\"@market.Borrow(…).account\"] }",
+            );
             return None;
         };
         let Some((position, _)) = variable.filter(|(_, v)| v.value.strip_prefix('$') == Some(name.as_str())) else {
-            self.report(&each.key_place(name), Code::E04, format!("`args` does not use `${name}`"), format!("write args = [\"${name}\"]"));
+            self.report(
+                &each.key_place(name),
+                Code::E04,
+                format!("`args` does not use `${name}`"),
+                format!("write args = [\"${name}\"]"),
+            );
             return None;
         };
         let ty = types.get(position)?.clone();
         let sources = self.texts(&each, name);
         if sources.is_empty() {
-            self.report(&each.key_place(name), Code::E03, "no event names the keys", "write for example \"@market.Borrow(…).account\"");
+            self.report(
+                &each.key_place(name),
+                Code::E03,
+                "no event names the keys",
+                "write for example \"@market.Borrow(…).account\"",
+            );
         }
         let mut keys = Vec::new();
         let mut events: Vec<EventText> = Vec::new();
         for source in &sources {
             let text = self.event(table.file, source)?;
             let Some(arg) = text.arg.clone() else {
-                self.report(&source.place, Code::E02, "which argument of the event names the key?", "add .argument behind the closing bracket");
+                self.report(
+                    &source.place,
+                    Code::E02,
+                    "which argument of the event names the key?",
+                    "add .argument behind the closing bracket",
+                );
                 return None;
             };
             let (place, arg_ty) = self.event_arg(&text, &arg, &source.place)?;
             if arg_ty != ty {
-                self.report(&source.place, Code::Rc002, format!("`{arg}` is {arg_ty}, the view wants {ty}"), "take an argument of the same type");
+                self.report(
+                    &source.place,
+                    Code::Rc002,
+                    format!("`{arg}` is {arg_ty}, the view wants {ty}"),
+                    "take an argument of the same type",
+                );
                 return None;
             }
             keys.push(KeySource { event: text.event(), arg: place, filters: Vec::new() });
@@ -304,7 +414,10 @@ impl Loader<'_> {
             let name = name.get_ref().as_ref();
             let value = self.scalar(&filter, name, entry)?;
             let value = match value.value.strip_prefix('@') {
-                Some(contract) => Field { value: self.contract_named(each.file, contract, &value.place)?.address.to_string(), place: value.place },
+                Some(contract) => Field {
+                    value: self.contract_named(each.file, contract, &value.place)?.address.to_string(),
+                    place: value.place,
+                },
                 None => value,
             };
             let mut used = false;
@@ -317,8 +430,14 @@ impl Loader<'_> {
                 }
             }
             if !used {
-                let names: Vec<&str> = events.iter().flat_map(|e| e.event.inputs.iter().map(|i| i.name.as_str())).collect();
-                self.report(&filter.key_place(name), Code::E04, format!("none of the events has an argument `{name}`"), suggest(name, names));
+                let names: Vec<&str> =
+                    events.iter().flat_map(|e| e.event.inputs.iter().map(|i| i.name.as_str())).collect();
+                self.report(
+                    &filter.key_place(name),
+                    Code::E04,
+                    format!("none of the events has an argument `{name}`"),
+                    suggest(name, names),
+                );
             }
         }
         Some(())
@@ -329,14 +448,21 @@ impl Loader<'_> {
         let entry = table.get("slot")?;
         let text = self.scalar(table, "slot", entry)?;
         let named = match text.value.as_str() {
-            "eip1967.implementation" => Some(b256!("0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc")),
+            "eip1967.implementation" => {
+                Some(b256!("0x360894a13ba1a3210667c828492db98dca3e2076cc3735a920a3ca505d382bbc"))
+            }
             "eip1967.admin" => Some(b256!("0xb53127684a568b3173ae13b9f8a6016e243e63b6e8ee1178d6a717850b5d6103")),
             "eip1967.beacon" => Some(b256!("0xa3f0ad74e5423aebfd80d3ef4346578335a9a72aeaee59ff6cb3582b35133d50")),
             _number => None,
         };
         let slot = named.map(|n| U256::from_be_bytes(n.0)).or_else(|| text.value.parse().ok());
         if slot.is_none() {
-            self.report(&text.place, Code::E02, format!("`{}` is not a slot", text.value), "write a number, 0x… or \"eip1967.implementation\"");
+            self.report(
+                &text.place,
+                Code::E02,
+                format!("`{}` is not a slot", text.value),
+                "write a number, 0x… or \"eip1967.implementation\"",
+            );
         }
         let default = match measure.ty {
             Ty::Address => U256::MAX >> 96,
@@ -348,7 +474,12 @@ impl Loader<'_> {
                 let text = self.scalar(table, "mask", entry)?;
                 let mask = text.value.parse().ok().filter(|m: &U256| !m.is_zero());
                 if mask.is_none() {
-                    self.report(&text.place, Code::E02, format!("`{}` is not a mask", text.value), "write the bits to keep, for example 0xffff");
+                    self.report(
+                        &text.place,
+                        Code::E02,
+                        format!("`{}` is not a mask", text.value),
+                        "write the bits to keep, for example 0xffff",
+                    );
                 }
                 mask?
             }
@@ -370,7 +501,12 @@ impl Loader<'_> {
             Some(_) => {
                 let args = self.arguments(table, &call.function, &field.place)?;
                 if let Some((_, name)) = args.variable {
-                    self.report(&name.place, Code::E08, "`returns` has no variable", "write the value, or leave `args` out to take every call");
+                    self.report(
+                        &name.place,
+                        Code::E08,
+                        "`returns` has no variable",
+                        "write the value, or leave `args` out to take every call",
+                    );
                     return None;
                 }
                 Some(alloy_dyn_abi::DynSolValue::Tuple(args.values).abi_encode_params().into())
@@ -389,7 +525,12 @@ impl Loader<'_> {
         let chain = Some(text.contract.chain);
         let Some(arg) = text.arg.clone() else {
             if measure.ty != Ty::Qty(Unit::Count) {
-                self.report(&field.place, Code::Rc002, "an event without an argument is counted", "use unit = \"count\", or add .argument behind the closing bracket");
+                self.report(
+                    &field.place,
+                    Code::Rc002,
+                    "an event without an argument is counted",
+                    "use unit = \"count\", or add .argument behind the closing bracket",
+                );
                 return None;
             }
             let source = Source::Log { event: text.event(), arg: None };
@@ -398,7 +539,12 @@ impl Loader<'_> {
         let (place, ty) = self.event_arg(&text, &arg, &field.place)?;
         let raw = Raw::of(&ty)?;
         if !raw.gives(&measure.ty) {
-            self.report(&field.place, Code::Rc002, format!("`{arg}` is {ty}, which cannot be read as {}", measure.ty), "choose a unit that fits");
+            self.report(
+                &field.place,
+                Code::Rc002,
+                format!("`{arg}` is {ty}, which cannot be read as {}", measure.ty),
+                "choose a unit that fits",
+            );
             return None;
         }
         let out = Output { raw, list: false, ty: measure.ty.clone(), decimals: measure.decimals };
@@ -407,14 +553,24 @@ impl Loader<'_> {
     }
 
     fn flow(&mut self, table: &Table<'_>, measure: &Measure) -> Option<Compiled> {
-        let words = [("in", Direction::In), ("out", Direction::Out), ("net", Direction::Net), ("gross", Direction::Gross)];
+        let words =
+            [("in", Direction::In), ("out", Direction::Out), ("net", Direction::Net), ("gross", Direction::Gross)];
         let direction = self.word(table, "flow", &words)?;
         let of = self.need_text(table, "of")?;
         let token = if of.value == "native" { None } else { Some(self.contract_ref(table.file, &of)?) };
         let unit = token.as_ref().map_or(Unit::Native, |t| Unit::Amount(t.address));
         if measure.ty != Ty::Qty(unit) {
-            let name = if token.is_some() { format!("amount:{}", of.value.trim_start_matches('@')) } else { "native".to_owned() };
-            self.report(&table.key_place("unit"), Code::Rc002, format!("a flow of `{}` counts {name}, not {}", of.value, measure.ty), format!("write unit = \"{name}\""));
+            let name = if token.is_some() {
+                format!("amount:{}", of.value.trim_start_matches('@'))
+            } else {
+                "native".to_owned()
+            };
+            self.report(
+                &table.key_place("unit"),
+                Code::Rc002,
+                format!("a flow of `{}` counts {name}, not {}", of.value, measure.ty),
+                format!("write unit = \"{name}\""),
+            );
             return None;
         }
         let own = if direction.value == Direction::In { "to" } else { "from" };
@@ -427,8 +583,21 @@ impl Loader<'_> {
             Some(found) => Some(found?.address),
             None => None,
         };
-        let flow = Flow { direction: direction.value, token: token.map(|t| t.address), account: account.address, other, window, decimals: measure.decimals };
-        Some(Compiled { source: Source::Flow(flow), ty: measure.ty.clone(), chain: Some(account.chain), state: false, at: Some(At::PostTx) })
+        let flow = Flow {
+            direction: direction.value,
+            token: token.map(|t| t.address),
+            account: account.address,
+            other,
+            window,
+            decimals: measure.decimals,
+        };
+        Some(Compiled {
+            source: Source::Flow(flow),
+            ty: measure.ty.clone(),
+            chain: Some(account.chain),
+            state: false,
+            at: Some(At::PostTx),
+        })
     }
 
     fn window(&mut self, table: &Table<'_>) -> Option<Window> {
@@ -441,7 +610,12 @@ impl Loader<'_> {
         match crate::duration::parse(&field.value) {
             Some(Span::Blocks(1)) => Some(Window::Block),
             Some(Span::Blocks(_)) => {
-                self.report(&field.place, Code::E02, "windows of several blocks are not available yet", "use \"1 block\" or a time");
+                self.report(
+                    &field.place,
+                    Code::E02,
+                    "windows of several blocks are not available yet",
+                    "use \"1 block\" or a time",
+                );
                 None
             }
             Some(Span::Millis(ms)) if (1_000..=WINDOW_SECS_MAX * 1_000).contains(&ms) => Some(Window::Secs(ms / 1_000)),
@@ -450,7 +624,12 @@ impl Loader<'_> {
                 None
             }
             None => {
-                self.report(&field.place, Code::E02, format!("`{}` is not a window", field.value), "write \"tx\", \"1 block\", \"1h\" or \"24h\"");
+                self.report(
+                    &field.place,
+                    Code::E02,
+                    format!("`{}` is not a window", field.value),
+                    "write \"tx\", \"1 block\", \"1h\" or \"24h\"",
+                );
                 None
             }
         }

@@ -12,9 +12,23 @@ use toml::de::DeValue;
 const KINDS: [&str; 4] = ["call", "propose", "notify", "restore"];
 const LATER_KINDS: [&str; 4] = ["trip", "presigned", "limit", "open_exit"];
 const COMMON: [&str; 14] = [
-    "id", "args", "via", "approve", "timeout", "on_timeout", "veto", "when", "verify", "within", "retry", "expires", "else", "stages",
+    "id",
+    "args",
+    "via",
+    "approve",
+    "timeout",
+    "on_timeout",
+    "veto",
+    "when",
+    "verify",
+    "within",
+    "retry",
+    "expires",
+    "else",
+    "stages",
 ];
-const TIMEOUTS: [(&str, OnTimeout); 3] = [("next", OnTimeout::Next), ("auto", OnTimeout::Auto), ("abort", OnTimeout::Abort)];
+const TIMEOUTS: [(&str, OnTimeout); 3] =
+    [("next", OnTimeout::Next), ("auto", OnTimeout::Auto), ("abort", OnTimeout::Abort)];
 const TIMEOUT_MS: u64 = 600_000;
 const WITHIN_BLOCKS: u32 = 2;
 const BUMPS: u32 = 3;
@@ -44,18 +58,47 @@ impl Loader<'_> {
         self.authority_of(table, &effect, &approve, on_timeout.as_ref());
         let default = if or_else.is_some() { OnTimeout::Next } else { OnTimeout::Abort };
         let on_timeout = on_timeout.map_or(default, |f| f.value);
-        let step = Step { id, effect, approve, timeout_ms, on_timeout, veto_ms, when, verify, within_blocks, bumps_max, expires_ms, or_else: None };
+        let step = Step {
+            id,
+            effect,
+            approve,
+            timeout_ms,
+            on_timeout,
+            veto_ms,
+            when,
+            verify,
+            within_blocks,
+            bumps_max,
+            expires_ms,
+            or_else: None,
+        };
         Some(StepText { step, or_else })
     }
 
     /// What may run by itself only tightens.
-    fn authority_of(&mut self, table: &Table<'_>, effect: &Effect, approve: &Approve, on_timeout: Option<&Field<OnTimeout>>) {
+    fn authority_of(
+        &mut self,
+        table: &Table<'_>,
+        effect: &Effect,
+        approve: &Approve,
+        on_timeout: Option<&Field<OnTimeout>>,
+    ) {
         let by_itself = matches!(approve, Approve::Auto | Approve::Veto { .. });
         if by_itself && matches!(effect, Effect::Restore { .. }) {
-            self.report(&table.key_place("approve"), Code::E07, "recovery is never automatic", "use approve = \"safe\" or \"2-of:GROUP\"");
+            self.report(
+                &table.key_place("approve"),
+                Code::E07,
+                "recovery is never automatic",
+                "use approve = \"safe\" or \"2-of:GROUP\"",
+            );
         }
         if let Some(field) = on_timeout.filter(|f| f.value == OnTimeout::Auto && !effect.tightens()) {
-            self.report(&field.place, Code::E07, "only a step that tightens may run when nobody answers", "use on_timeout = \"next\" or \"abort\"");
+            self.report(
+                &field.place,
+                Code::E07,
+                "only a step that tightens may run when nobody answers",
+                "use on_timeout = \"next\" or \"abort\"",
+            );
         }
     }
 
@@ -70,14 +113,24 @@ impl Loader<'_> {
         let kinds: Vec<&str> = KINDS.into_iter().filter(|k| table.get(k).is_some()).collect();
         let [kind] = kinds.as_slice() else {
             if !(kinds.is_empty() && LATER_KINDS.iter().any(|k| table.get(k).is_some())) {
-                self.report(&table.place(), Code::E08, format!("{} has {} kinds", table.what, kinds.len()), format!("give it exactly one of {}", KINDS.join(", ")));
+                self.report(
+                    &table.place(),
+                    Code::E08,
+                    format!("{} has {} kinds", table.what, kinds.len()),
+                    format!("give it exactly one of {}", KINDS.join(", ")),
+                );
             }
             return None;
         };
         let calls = matches!(*kind, "call" | "propose");
         for (field, belongs) in [("args", calls), ("via", *kind != "notify"), ("stages", *kind == "restore")] {
             if table.get(field).is_some() && !belongs {
-                self.report(&table.key_place(field), Code::E08, format!("`{field}` does not go with `{kind}`"), "remove it");
+                self.report(
+                    &table.key_place(field),
+                    Code::E08,
+                    format!("`{field}` does not go with `{kind}`"),
+                    "remove it",
+                );
             }
         }
         match *kind {
@@ -99,26 +152,50 @@ impl Loader<'_> {
         let via = via?;
         let Some(signer) = self.signers.get(&via.value) else {
             let names: Vec<String> = self.signers.keys().cloned().collect();
-            self.report(&via.place, Code::E04, format!("there is no signer `{}`", via.value), suggest(&via.value, names.iter().map(String::as_str)));
+            self.report(
+                &via.place,
+                Code::E04,
+                format!("there is no signer `{}`", via.value),
+                suggest(&via.value, names.iter().map(String::as_str)),
+            );
             return None;
         };
         let chain = call.contract.chain;
         if signer.chain != chain {
-            self.report(&via.place, Code::E08, format!("signer `{}` is not on the contract's chain", via.value), "use a signer of that chain");
+            self.report(
+                &via.place,
+                Code::E08,
+                format!("signer `{}` is not on the contract's chain", via.value),
+                "use a signer of that chain",
+            );
         }
         let mut calldata = call.function.selector().to_vec();
         calldata.extend(DynSolValue::Tuple(args.values).abi_encode_params());
         let (target, calldata, via) = (call.contract.address, calldata.into(), via.value);
-        Some(if kind == "call" { Effect::Call { chain, target, calldata, via } } else { Effect::Propose { chain, target, calldata, via } })
+        Some(if kind == "call" {
+            Effect::Call { chain, target, calldata, via }
+        } else {
+            Effect::Propose { chain, target, calldata, via }
+        })
     }
 
     fn restore(&mut self, table: &Table<'_>) -> Option<Effect> {
         if let Some(field) = self.text(table, "restore").filter(|f| f.value != "staged") {
-            self.report(&field.place, Code::E02, format!("`{}` is not a way to restore", field.value), "write restore = \"staged\"");
+            self.report(
+                &field.place,
+                Code::E02,
+                format!("`{}` is not a way to restore", field.value),
+                "write restore = \"staged\"",
+            );
         }
         if let Some(via) = self.text(table, "via").filter(|v| !self.signers.contains_key(&v.value)) {
             let names: Vec<String> = self.signers.keys().cloned().collect();
-            self.report(&via.place, Code::E04, format!("there is no signer `{}`", via.value), suggest(&via.value, names.iter().map(String::as_str)));
+            self.report(
+                &via.place,
+                Code::E04,
+                format!("there is no signer `{}`", via.value),
+                suggest(&via.value, names.iter().map(String::as_str)),
+            );
         }
         if table.get("stages").is_none() {
             self.missing(table, "stages");
@@ -156,16 +233,31 @@ impl Loader<'_> {
             (_, _, Some((need, group))) => {
                 let Some(people) = self.people.get(group).cloned() else {
                     let names: Vec<String> = self.people.keys().cloned().collect();
-                    self.report(&field.place, Code::E04, format!("there is no group `{group}` of people"), suggest(group, names.iter().map(String::as_str)));
+                    self.report(
+                        &field.place,
+                        Code::E04,
+                        format!("there is no group `{group}` of people"),
+                        suggest(group, names.iter().map(String::as_str)),
+                    );
                     return None;
                 };
                 if need == 0 || need as usize > people.len() {
-                    self.report(&field.place, Code::E07, format!("{need} out of {} people", people.len()), "ask for at least one and at most all of the group");
+                    self.report(
+                        &field.place,
+                        Code::E07,
+                        format!("{need} out of {} people", people.len()),
+                        "ask for at least one and at most all of the group",
+                    );
                 }
                 Some(Approve::People { need, people })
             }
             (other, None, None) => {
-                self.report(&field.place, Code::E02, format!("`{other}` is not a way to approve"), "write \"auto\", \"veto(10m)\", \"1-of:GROUP\" or \"safe\"");
+                self.report(
+                    &field.place,
+                    Code::E02,
+                    format!("`{other}` is not a way to approve"),
+                    "write \"auto\", \"veto(10m)\", \"1-of:GROUP\" or \"safe\"",
+                );
                 None
             }
         }
@@ -175,7 +267,12 @@ impl Loader<'_> {
         let Some(field) = self.text(table, "retry") else { return BUMPS };
         let bumps = field.value.strip_prefix("bump-fee x").and_then(|n| n.parse().ok()).filter(|n| *n <= 16);
         if bumps.is_none() {
-            self.report(&field.place, Code::E02, format!("`{}` is not a way to retry", field.value), "write for example retry = \"bump-fee x3\", at most x16");
+            self.report(
+                &field.place,
+                Code::E02,
+                format!("`{}` is not a way to retry", field.value),
+                "write for example retry = \"bump-fee x3\", at most x16",
+            );
         }
         bumps.unwrap_or(BUMPS)
     }

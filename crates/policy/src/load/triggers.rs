@@ -44,10 +44,9 @@ pub(super) fn derived(source: &Source) -> Vec<Trigger> {
 /// The account that a signal is about, for the cause of an incident.
 pub(super) fn subject(signal: &Signal) -> Option<Address> {
     match &signal.source {
-        Source::View(view) if view.code.is_some() => view.args.iter().find_map(|a| match a {
-            DynSolValue::Address(address) => Some(*address),
-            _other => None,
-        }),
+        Source::View(view) if view.code.is_some() => {
+            view.args.iter().find_map(|a| if let DynSolValue::Address(address) = a { Some(*address) } else { None })
+        }
         Source::View(view) => Some(view.target),
         Source::Slot { account, .. } => Some(*account),
         Source::Returns { target, .. } => Some(*target),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// When the devnet starts, seconds since the Unix epoch.
 const GENESIS_SECS: u64 = 1_800_000_000;
 /// Blocks of honest traffic in one act.
-const BLOCKS: u64 = 40;
+const BLOCKS: u64 = 60;
 /// Honest transactions per block.
 const PER_BLOCK: usize = 15;
 
@@ -126,7 +126,7 @@ pub(super) fn play<J: Journal>(
         lines: Vec::new(),
     };
     let mut traffic = Traffic::new(rng.u64(..));
-    let attack_at = 12 + rng.u64(..12);
+    let attack_at = 34 + rng.u64(..12);
     for slot in 0..BLOCKS {
         let txs = traffic.block(&stage.world.devnet, &stage.protocol, PER_BLOCK)?;
         stage.crowd(txs, &mut rng)?;

@@ -108,6 +108,8 @@ pub struct Protocol {
     pub attack: Address,
     /// Users, in order.
     pub users: Vec<Address>,
+    /// Whether it carries the bug.
+    pub build: Build,
 }
 
 #[derive(Deserialize)]
@@ -193,7 +195,7 @@ impl Protocol {
         }
         let attack = create(devnet, THIEF, bytecode!("InflationAttack")?, market.abi_encode())?;
         let users = (0..users).map(user).collect();
-        let protocol = Self { market, tokens, vaults, timelock, attack, users };
+        let protocol = Self { market, tokens, vaults, timelock, attack, users, build };
         protocol.fund(devnet)?;
         Ok(protocol)
     }
@@ -216,6 +218,15 @@ impl Protocol {
             }
         }
         Ok(())
+    }
+
+    /// Decimals of an asset's shares: the fixed twin counts in units a million times smaller.
+    #[must_use]
+    pub fn share_decimals(&self, asset: &Asset) -> u8 {
+        match self.build {
+            Build::Vulnerable => asset.decimals,
+            Build::Patched => asset.decimals + 6,
+        }
     }
 
     /// Token and vault of an asset.

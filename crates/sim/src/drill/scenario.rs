@@ -111,11 +111,15 @@ pub fn policy(protocol: &Protocol) -> Result<Policy, DrillError> {
         ("MARKET".to_owned(), protocol.market.to_checksum(None)),
         ("TIMELOCK".to_owned(), protocol.timelock.to_checksum(None)),
         ("GUARDIAN".to_owned(), GUARDIAN.to_checksum(None)),
+        ("SOURCE_ONE".to_owned(), "first source of the virtual world".to_owned()),
+        ("SOURCE_TWO".to_owned(), "second source of the virtual world".to_owned()),
+        ("SOURCE_THREE".to_owned(), "third source of the virtual world".to_owned()),
     ];
     for (index, asset) in ASSETS.iter().enumerate() {
         let (token, vault) = protocol.pair(index)?;
         vars.push((format!("{}_TOKEN", asset.symbol), token.to_checksum(None)));
         vars.push((format!("{}_VAULT", asset.symbol), vault.to_checksum(None)));
+        vars.push((format!("{}_SHARE_DECIMALS", asset.symbol), protocol.share_decimals(asset).to_string()));
     }
     let options = LoadOptions { vars: vars.into_iter().collect() };
     load("ripcord.toml", &files, &options).map_err(|all| {

@@ -12,9 +12,6 @@ use ripcord_core::ports::Journal;
 use ripcord_store::replay;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Blocks that an adopted tip may be behind what the devnet still keeps.
-const KEPT: u64 = 200;
-
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -87,16 +84,9 @@ pub(super) struct Checks {
     live_hash: Option<B256>,
     /// Whether the engine had refused a write when it died: its state is then one batch ahead of the disk.
     refused: bool,
-    hidden_at: Option<u64>,
-    pages_when_hidden: usize,
 }
 
 impl Checks {
-    /// State has a hole from the next start on.
-    pub(super) fn hidden(&mut self) {
-        self.hidden_at = Some(u64::MAX);
-    }
-
     pub(super) fn after_step<J: Disk>(&mut self, world: &World<J>, stage: &Stage) -> Result<(), Stop> {
         let Some(engine) = &world.engine else { return Ok(()) };
         self.read_new(engine.journal())?;
@@ -143,8 +133,7 @@ impl Checks {
 
     fn tip<J: Disk>(&mut self, world: &World<J>) -> Result<(), Breach> {
         let Some(tip) = world.engine.as_ref().and_then(|e| e.guardian().tip(CHAIN)) else { return Ok(()) };
-        let recent = tip.number + KEPT > world.devnet.head().number;
-        if recent && world.devnet.block(tip.hash).is_none() {
+        if !world.devnet.ever_built(tip.hash) {
             return Err(Breach::AdoptedLie(tip));
         }
         Ok(())

@@ -53,8 +53,8 @@ impl Trouble {
             0..380 => Self::Pass(rng.u64(50..4000)),
             380..640 => Self::Mine,
             640..820 => Self::Honest,
-            820..840 => Self::Attack,
-            840..855 => Self::Reopen,
+            820..845 => Self::Attack,
+            845..855 => Self::Reopen,
             855..885 => Self::Reorg(rng.u64(1..5)),
             885..935 => {
                 let fault = match rng.u8(..8) {
@@ -66,7 +66,7 @@ impl Trouble {
                 };
                 Self::Source(rng.usize(..3), fault)
             }
-            935..945 => Self::Jump(rng.i64(-60_000..600_000)),
+            935..945 => Self::Jump(if rng.u8(..4) == 0 { rng.i64(0..100_000_000) } else { rng.i64(-60_000..600_000) }),
             945..960 => Self::Stuck(rng.u64(1..8)),
             960..965 => Self::Forgotten,
             965..970 => Self::ForeignNonce,
@@ -101,8 +101,15 @@ impl<J: Disk> Run<'_, J> {
                 let tx = actions::nothing(GUARDIAN);
                 self.send(GUARDIAN, tx, Lane::Private);
             }
-            Trouble::Word(kind, incident) => {
-                let word = word(kind, IncidentId(incident));
+            Trouble::Word(kind, pick) => {
+                let open: Vec<IncidentId> = self
+                    .world
+                    .engine
+                    .iter()
+                    .flat_map(|e| e.guardian().incidents().filter(|i| !i.is_over()).map(|i| i.id))
+                    .collect();
+                let known = usize::try_from(pick).ok().and_then(|p| open.get(p % open.len().max(1)));
+                let word = word(kind, known.copied().unwrap_or(IncidentId(pick)));
                 self.world.say_later(10, word);
             }
             Trouble::Crash => {
@@ -112,7 +119,6 @@ impl<J: Disk> Run<'_, J> {
             Trouble::CrashBlind => {
                 let (token, _) = self.stage.protocol.pair(crate::drill::EMPTY)?;
                 self.world.hide_state(token);
-                self.checks.hidden();
                 self.crash()?;
             }
         }
