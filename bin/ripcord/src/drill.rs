@@ -1,15 +1,24 @@
 //! `ripcord drill`.
 
-use crate::exit::{Exit, Failure};
-use crate::{print, tell};
-use ripcord_sim::drill::{Act, Drill, DrillError, Scenario, json, run as play, text, timeline};
+use crate::exit::{self, Exit, Failure};
+use crate::{audit, print, shell_word, tell};
+use indicatif::ProgressBar;
+use ripcord_sim::drill::{Act, ActName, Drill, DrillError, Scenario, json, run as play, text, timeline};
+use ripcord_store::AuditError;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Where drills go whose user names no folder.
+const BASE: &str = ".ripcord/drill";
+/// Drills of one seed in [`BASE`]; then the user has to tidy up.
+const RUNS_MAX: u32 = 10_000;
+
 /// Options of `drill`.
 #[derive(clap::Args)]
+#[command(after_help = exit::TABLE)]
 pub(crate) struct Args {
-    /// Scenario to play; all of them when left out.
+    /// Scenario to play, `inflation` or `inflation-private`; all of them when left out.
     #[arg(value_parser = scenario)]
     scenario: Option<Scenario>,
     /// Seed of the world: the same seed gives the same drill, byte for byte.
@@ -18,7 +27,7 @@ pub(crate) struct Args {
     /// Print one JSON object instead of the story.
     #[arg(long)]
     json: bool,
-    /// Pace of the story: `max`, or a factor such as `1x` or `20x`.
+    /// Pace of the story: `max`, or a factor of real time such as `1x` or `20x`.
     #[arg(long, default_value = "max", value_parser = speed)]
     speed: Speed,
     /// Folder for the guardian's journals; a new one under `.ripcord/drill` when left out.
@@ -43,8 +52,9 @@ fn speed(text: &str) -> Result<Speed, String> {
     if text == "max" {
         return Ok(Speed::Max);
     }
-    let factor = text.strip_suffix('x').unwrap_or(text).parse::<f64>().map_err(|e| e.to_string())?;
-    if factor.is_finite() && factor > 0.0 { Ok(Speed::Times(factor)) } else { Err("give `max` or a factor above 0".to_owned()) }
+    let wrong = || "give `max` or a factor from 0.01x to 1000000x".to_owned();
+    let factor = text.strip_suffix('x').unwrap_or(text).parse::<f64>().map_err(|_| wrong())?;
+    if (0.01..=1e6).contains(&factor) { Ok(Speed::Times(factor)) } else { Err(wrong()) }
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
@@ -52,56 +62,80 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
     let folder = store_folder(args)?;
     let mut drills = Vec::with_capacity(scenarios.len());
     for scenario in scenarios {
-        tell(&format!("drill {}: {}", scenario.name(), scenario.sentence()));
         let store = folder.join(scenario.name());
-        let drill = play(scenario, args.seed, Some(&store)).map_err(|e| failure(&e))?;
-        if !args.json {
+        let drill = play_behind_a_spinner(scenario, args.seed, &store)?;
+        if args.json {
+            tell(&format!("verify: ripcord audit verify {}", shell_word(&store)));
+        } else {
             show(&drill, args.speed, &store)?;
         }
         drills.push(drill);
     }
     if args.json {
         print(&json(&drills).to_string())?;
-        tell(&format!("verify: ripcord audit verify {}", folder.join(drills.first().map_or("", |d| d.scenario.name())).display()));
     }
     Ok(Exit::Ok)
 }
 
+fn play_behind_a_spinner(scenario: Scenario, seed: u64, store: &Path) -> Result<Drill, Failure> {
+    let spinner = ProgressBar::new_spinner().with_message(format!("playing {} with seed {seed}", scenario.name()));
+    spinner.enable_steady_tick(Duration::from_millis(100));
+    let drill = play(scenario, seed, Some(store));
+    spinner.finish_and_clear();
+    drill.map_err(|e| failure(&e))
+}
+
 fn failure(error: &DrillError) -> Failure {
-    let help = match error {
-        DrillError::Store(store) => store.help(),
-        _ => "this is a defect of the drill itself: report it with the seed".to_owned(),
+    let exit = match error {
+        DrillError::Store(store) => Exit::of_store(store),
+        _ if error.is_storage() => Exit::Environment,
+        _ => Exit::Findings,
     };
-    Failure::new(if matches!(error, DrillError::Store(_)) { Exit::Environment } else { Exit::Findings }, error, help)
+    Failure::new(exit, error, error.help())
 }
 
 /// A folder that no earlier drill has used: evidence is never overwritten.
 fn store_folder(args: &Args) -> Result<PathBuf, Failure> {
-    let folder = match &args.store {
-        Some(folder) => folder.clone(),
-        None => {
-            let base = Path::new(".ripcord/drill");
-            (1_u32..)
-                .map(|n| base.join(format!("seed-{}-{n}", args.seed)))
-                .find(|folder| !folder.exists())
-                .unwrap_or_else(|| base.join("last"))
-        }
+    let cannot = |folder: &Path, error: std::io::Error| {
+        let message = format!("cannot create {}: {error}", folder.display());
+        Failure::text(Exit::Environment, message, "give `--store` a folder that can be written")
     };
-    if folder.join(Scenario::Inflation.name()).exists() || folder.join(Scenario::InflationPrivate.name()).exists() {
-        return Err(Failure::text(
-            Exit::Usage,
-            format!("{} already holds a drill's journal", folder.display()),
-            "give `--store` a new folder: journals are evidence and are not overwritten",
-        ));
+    if let Some(folder) = &args.store {
+        refuse_used(folder)?;
+        return std::fs::create_dir_all(folder).map_err(|e| cannot(folder, e)).map(|()| folder.clone());
     }
-    std::fs::create_dir_all(&folder).map_err(|e| {
-        Failure::text(Exit::Environment, format!("cannot create {}: {e}", folder.display()), "give `--store` a folder that can be written")
-    })?;
-    Ok(folder)
+    std::fs::create_dir_all(BASE).map_err(|e| cannot(Path::new(BASE), e))?;
+    for run in 1..=RUNS_MAX {
+        // Creating it is the test: two drills that start together get two folders.
+        let folder = Path::new(BASE).join(format!("seed-{}-{run}", args.seed));
+        match std::fs::create_dir(&folder) {
+            Ok(()) => return Ok(folder),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(cannot(&folder, error)),
+        }
+    }
+    Err(Failure::text(Exit::Usage, format!("{BASE} holds {RUNS_MAX} drills of this seed"), "give `--store` a new folder"))
+}
+
+fn refuse_used(folder: &Path) -> Result<(), Failure> {
+    for scenario in Scenario::ALL {
+        let store = folder.join(scenario.name());
+        if !store.exists() {
+            continue;
+        }
+        if let Err(error @ AuditError::InUse { .. }) = ripcord_store::verify(&store) {
+            let help = "wait for the drill that is writing there, or give `--store` a folder of its own";
+            return Err(audit::failure(&error).with_help(help));
+        }
+        let message = format!("{} already holds a drill's journal", store.display());
+        let help = "give `--store` a new folder: journals are evidence and are not overwritten";
+        return Err(Failure::text(Exit::Usage, message, help));
+    }
+    Ok(())
 }
 
 fn show(drill: &Drill, speed: Speed, store: &Path) -> Result<(), Failure> {
-    print(&format!("\nScenario {} (seed {}): {}\n", drill.scenario.name(), drill.seed, drill.scenario.sentence()))?;
+    print(&format!("Scenario {} (seed {}): {}\n", drill.scenario.name(), drill.seed, drill.scenario.sentence()))?;
     for (act, number) in drill.acts.iter().zip(1..) {
         print(&format!("Act {number}: {}", title(act)))?;
         let mut last = None;
@@ -109,24 +143,20 @@ fn show(drill: &Drill, speed: Speed, store: &Path) -> Result<(), Failure> {
             pace(speed, &mut last, at_ms);
             print(&line)?;
         }
-        if act.timeline.is_empty() {
-            print("  nothing to tell")?;
-        }
         print("")?;
     }
     print(&text(drill))?;
     if let Some(journal) = &drill.journal {
         print(&format!("\nJournal of the guarded act: {} entries; its signed checkpoint:\n", journal.entries))?;
         for line in journal.checkpoint.lines() {
-            print(&format!("    {line}"))?;
+            print(format!("    {line}").trim_end())?;
         }
-        print(&format!("\nverify: ripcord audit verify {}\n", store.display()))?;
+        print(&format!("\nverify: ripcord audit verify {}\n", shell_word(store)))?;
     }
     Ok(())
 }
 
 fn title(act: &Act) -> &'static str {
-    use ripcord_sim::drill::ActName;
     match act.act {
         ActName::Unguarded => "the theft, nobody watching",
         ActName::Guarded => "the same theft, the guardian watching",

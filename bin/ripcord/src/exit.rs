@@ -1,5 +1,7 @@
 //! Exit codes and the one form of an error.
 
+use ripcord_store::StoreError;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Shown after `--help`.
@@ -19,6 +21,22 @@ pub(crate) enum Exit {
     Environment = 3,
     /// Evidence does not verify.
     Verification = 5,
+}
+
+impl Exit {
+    /// What an unusable store means for the caller.
+    pub(crate) fn of_store(error: &StoreError) -> Self {
+        match error {
+            StoreError::Damaged { .. } => Self::Verification,
+            StoreError::NotAJournal { .. }
+            | StoreError::Newer { .. }
+            | StoreError::OtherLog { .. }
+            | StoreError::Origin(_)
+            | StoreError::Key { .. } => Self::Usage,
+            // Disk, lock and whatever a later release of the store adds.
+            _ => Self::Environment,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -50,6 +68,16 @@ impl Failure {
 
     pub(crate) fn text(exit: Exit, message: impl Into<String>, help: impl Into<String>) -> Self {
         Self { exit, message: message.into(), help: help.into(), silent: false }
+    }
+
+    /// The same error with other advice: the caller knows more about what the user was doing.
+    pub(crate) fn with_help(self, help: impl Into<String>) -> Self {
+        Self { help: help.into(), ..self }
+    }
+
+    /// The same error, found in a file.
+    pub(crate) fn at(self, file: &Path) -> Self {
+        Self { message: format!("{}: {}", file.display(), self.message), ..self }
     }
 
     /// The reader of stdout has gone: no error of ours. Any other failure to write is one.

@@ -8,6 +8,7 @@ mod replay;
 
 use clap::{Parser, Subcommand};
 use exit::{Exit, Failure};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Fail-safe system for smart-contract protocols.
@@ -60,6 +61,17 @@ fn print(line: &str) -> Result<(), Failure> {
         Ok(()) => Ok(()),
         Err(error) => Err(Failure::pipe(&error)),
     }
+}
+
+/// A path as one word of a POSIX shell, so that a printed command can be pasted.
+fn shell_word(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        return text;
+    }
+    let quoted = format!("'{}'", text.replace('\'', r"'\''"));
+    if text.starts_with('-') { format!("-- {quoted}") } else { quoted }
 }
 
 /// Writes a line to stderr: progress and hints.

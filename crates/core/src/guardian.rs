@@ -69,7 +69,7 @@ struct State {
 }
 
 /// The decision machine. Feed it inputs with the time, carry out its outputs in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Guardian {
     program: Arc<Program>,
     index: Index,

@@ -125,6 +125,8 @@ impl Link {
                     low = *parent;
                 }
                 Some(_) => return Walk::Hopeless,
+                // The branch leaves the chain at the window's floor or below: no ancestor can connect it any more.
+                None if low.number.saturating_sub(1) <= floor => return Walk::Hopeless,
                 None => return Walk::Missing(low.parent),
             }
         }

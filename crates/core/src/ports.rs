@@ -56,6 +56,13 @@ pub trait StateSource {
     /// # Errors
     /// [`MissingState::BlockHash`] when it is not known.
     fn block_hash(&self, number: u64) -> Result<B256, MissingState>;
+
+    /// Whether `Ok(None)` of [`Self::account`] can be relied on for this account. A recording lists only what its own execution found: that
+    /// execution may take what is not listed as absent, but nobody else may.
+    fn can_tell(&self, address: Address) -> bool {
+        let _ = address;
+        true
+    }
 }
 
 impl<S: StateSource + ?Sized> StateSource for &S {
@@ -74,6 +81,10 @@ impl<S: StateSource + ?Sized> StateSource for &S {
     fn block_hash(&self, number: u64) -> Result<B256, MissingState> {
         (**self).block_hash(number)
     }
+
+    fn can_tell(&self, address: Address) -> bool {
+        (**self).can_tell(address)
+    }
 }
 
 impl<S: StateSource + ?Sized> StateSource for std::sync::Arc<S> {
@@ -91,6 +102,10 @@ impl<S: StateSource + ?Sized> StateSource for std::sync::Arc<S> {
 
     fn block_hash(&self, number: u64) -> Result<B256, MissingState> {
         (**self).block_hash(number)
+    }
+
+    fn can_tell(&self, address: Address) -> bool {
+        (**self).can_tell(address)
     }
 }
 

@@ -61,7 +61,7 @@ pub struct Explanation {
 }
 
 /// Evaluates a policy's rules over a series of transactions and blocks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Detector {
     policy: Arc<Policy>,
     states: Vec<State>,

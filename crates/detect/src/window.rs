@@ -73,7 +73,7 @@ pub(crate) enum Asked<'a> {
 }
 
 /// All windows of a policy.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Windows {
     /// By index of the signal.
     flows: BTreeMap<usize, (Flow, VecDeque<Bucket>, Sums)>,

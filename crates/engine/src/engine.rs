@@ -21,6 +21,9 @@ use std::sync::Arc;
 /// Steps of the guardian that one observation may cause; beyond it the engine stops with an error instead of spinning.
 const OUTPUTS_PER_STEP_MAX: usize = 1_000_000;
 
+/// Outbox rows read at once after a restart; the rest follows when these are delivered.
+const UNDELIVERED_MAX: usize = 4096;
+
 /// What an engine is built from.
 pub struct Setup {
     /// The checked policy.
@@ -57,7 +60,8 @@ pub enum Sabotage {
     ForgetKey,
 }
 
-/// The guardian as one synchronous pipeline.
+/// The guardian as one synchronous pipeline. A copy shares nothing with the original but the policy.
+#[derive(Clone)]
 pub struct Engine<J: Journal, S: StateSource> {
     guardian: Guardian,
     detector: Detector,
@@ -166,6 +170,12 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
         &self.journal
     }
 
+    /// The journal, for a simulation that orders faults of it.
+    #[cfg(feature = "sabotage")]
+    pub fn journal_mut(&mut self) -> &mut J {
+        &mut self.journal
+    }
+
     /// Ends the engine and gives the journal back.
     pub fn into_journal(self) -> J {
         self.journal
@@ -181,6 +191,22 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
             self.journal.delivered(row.key)?;
         }
         Ok(())
+    }
+
+    /// What an earlier life released for people and never marked as delivered, oldest first. Submissions are not among them: those the
+    /// guardian itself puts out again.
+    ///
+    /// # Errors
+    /// [`EngineError::Journal`], or [`EngineError::Entry`] for a row that this build cannot read.
+    pub fn undelivered(&self) -> Result<Vec<Effect>, EngineError> {
+        let mut effects = Vec::new();
+        for row in self.journal.pending(UNDELIVERED_MAX)? {
+            let effect = serde_json::from_slice(&row.payload).map_err(|e| EngineError::Entry(e.to_string()))?;
+            if !matches!(effect, Effect::Submit(_)) {
+                effects.push(effect);
+            }
+        }
+        Ok(effects)
     }
 
     fn check(&self) -> Result<(), EngineError> {
@@ -363,17 +389,15 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
     }
 
     #[cfg(feature = "sabotage")]
-    fn tamper(&self, input: Input) -> Input {
+    fn tamper(&self, mut input: Input) -> Input {
         use ripcord_core::signal::Verdict;
-        match input {
-            Input::Signal(mut signal) if self.sabotage == Some(Sabotage::UnknownAsHolds) => {
-                if matches!(signal.verdict, Verdict::Unknown { .. }) {
-                    signal.verdict = Verdict::Holds;
-                }
-                Input::Signal(signal)
-            }
-            other => other,
+        if let Input::Signal(signal) = &mut input
+            && self.sabotage == Some(Sabotage::UnknownAsHolds)
+            && matches!(signal.verdict, Verdict::Unknown { .. })
+        {
+            signal.verdict = Verdict::Holds;
         }
+        input
     }
 
     /// Queues an effect behind the flush, with its outbox row.
@@ -410,7 +434,7 @@ fn rebuild<J: Journal>(program: Program, journal: &J) -> Result<(Guardian, Vec<O
         let (_, record) = entry.map_err(|e| EngineError::Entry(e.to_string()))?;
         records.push(record);
     }
-    Ok(Guardian::replay(program, records.into_iter())?)
+    Ok(Guardian::replay(program, records)?)
 }
 
 fn outbox_row(effect: &Effect) -> Result<Option<OutboxRow>, EngineError> {

@@ -42,6 +42,7 @@ pub(crate) enum Stuck {
 }
 
 /// Executor, bodies and backlog of one chain.
+#[derive(Clone)]
 pub(crate) struct Pipeline<S: StateSource> {
     setup: ChainSetup,
     executor: Option<Executor<S>>,
@@ -135,10 +136,8 @@ impl<S: StateSource> Pipeline<S> {
             Err(error) => {
                 self.lose_state();
                 detector.retract(block.hash);
-                Err(Stuck::Blind(match error {
-                    ExecError::Missing(_) => UnknownWhy::MissingState,
-                    _ => UnknownWhy::Fault,
-                }))
+                let missing = matches!(error, ExecError::Missing(_));
+                Err(Stuck::Blind(if missing { UnknownWhy::MissingState } else { UnknownWhy::Fault }))
             }
         }
     }

@@ -357,17 +357,31 @@ impl<S: StateSource> Executor<S> {
     }
 }
 
+impl<S: StateSource + Clone> Clone for Executor<S> {
+    /// The same overlay, layers and environment; between transactions revm itself holds nothing.
+    fn clone(&self) -> Self {
+        let mut copy = Self::new(self.source().clone(), self.chain, self.hardforks, self.header.clone());
+        copy.evm.inner.ctx.journaled_state.database = self.evm.inner.ctx.journaled_state.database.clone();
+        copy
+    }
+}
+
 impl<S: StateSource> Views for Executor<S> {
     fn view(&mut self, at: Snapshot, call: &ViewCall) -> Result<ViewOutput, ViewError> {
         self.look_at(at);
+        self.evm.inner.ctx.journaled_state.database.set_viewing(true);
         let answer = self.run_view(call);
+        self.evm.inner.ctx.journaled_state.database.set_viewing(false);
         self.look_at(Snapshot::Block);
         answer
     }
 
     fn slot(&mut self, at: Snapshot, account: Address, slot: U256) -> Result<U256, ViewError> {
         self.look_at(at);
-        let value = self.evm.inner.ctx.journaled_state.database.storage(account, slot);
+        let database = &mut self.evm.inner.ctx.journaled_state.database;
+        database.set_viewing(true);
+        let value = database.storage(account, slot);
+        database.set_viewing(false);
         self.look_at(Snapshot::Block);
         value.map_err(|e| e.0.into())
     }

@@ -30,7 +30,7 @@ struct Cached {
 }
 
 /// What the overlay knew of an account before a block changed it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Prior {
     /// Info before, and of each changed slot the value before, if it was known.
     Changed { info: Option<AccountInfo>, slots: Vec<(U256, Option<U256>)> },
@@ -39,7 +39,7 @@ enum Prior {
 }
 
 /// How to take a block back.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Undo {
     block: B256,
     changes: Vec<(Address, Prior)>,
@@ -49,7 +49,7 @@ struct Undo {
 pub(crate) const UNDO_BLOCKS_MAX: usize = 128;
 
 /// The overlay, its source and the layers above it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Snapshots<S> {
     source: S,
     accounts: AddressMap<Cached>,
@@ -60,6 +60,8 @@ pub(crate) struct Snapshots<S> {
     height: usize,
     /// Look-ups see the state before the block in progress instead.
     at_block_start: bool,
+    /// Look-ups are a view's, not an execution's: what the source cannot tell is missing, not absent.
+    viewing: bool,
     slots_held: usize,
     slots_max: usize,
     /// Changes of the block in progress, in order.
@@ -79,6 +81,7 @@ impl<S: StateSource> Snapshots<S> {
             layers: Vec::new(),
             height: 0,
             at_block_start: false,
+            viewing: false,
             slots_held: 0,
             slots_max,
             open: Vec::new(),
@@ -98,6 +101,11 @@ impl<S: StateSource> Snapshots<S> {
     pub(crate) fn look_at(&mut self, height: usize) {
         self.height = height.min(self.layers.len());
         self.at_block_start = false;
+    }
+
+    /// Says whether the next look-ups are a view's.
+    pub(crate) fn set_viewing(&mut self, viewing: bool) {
+        self.viewing = viewing;
     }
 
     /// Makes look-ups see the state before the block in progress.
@@ -249,6 +257,9 @@ impl<S: StateSource> Snapshots<S> {
 
     fn cached(&mut self, address: Address) -> Result<&mut Cached, DbError> {
         if !self.accounts.contains_key(&address) {
+            if self.viewing && !self.source.can_tell(address) {
+                return Err(MissingState::Account(address).into());
+            }
             let info = match self.source.account(address)? {
                 None => None,
                 Some(state) => Some(AccountInfo {

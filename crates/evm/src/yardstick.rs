@@ -70,9 +70,12 @@ pub fn plain_replay<S: StateSource>(
     let mut gas_used = 0;
     let start = Instant::now();
     for (hash, tx) in transactions {
-        let done = evm.transact(tx).map_err(|error| match error {
-            EVMError::Database(DbError(missing)) => ExecError::Missing(missing),
-            other => ExecError::Fault { hash, why: other.to_string() },
+        let done = evm.transact(tx).map_err(|error| {
+            if let EVMError::Database(DbError(missing)) = error {
+                ExecError::Missing(missing)
+            } else {
+                ExecError::Fault { hash, why: error.to_string() }
+            }
         })?;
         gas_used += done.result.tx_gas_used();
         evm.ctx.journaled_state.database.commit(done.state);

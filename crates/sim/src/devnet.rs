@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Blocks kept with their states; older ones are forgotten.
-pub const BLOCKS_KEPT_MAX: usize = 256;
+pub const BLOCKS_KEPT_MAX: usize = 1024;
 /// Transactions waiting; further ones are refused.
 pub const MEMPOOL_MAX: usize = 20_000;
 /// Gas limit of every block.

@@ -11,14 +11,15 @@ mod report;
 mod scenario;
 mod traffic;
 
-pub use act::{Act, ActName, Line, Who};
+pub use act::{Act, ActName, Line, Theft, Who};
 pub use attack::Form;
 pub use protocol::{ASSETS, Asset, Build, CHAIN, EMPTY, GUARDIAN, OWNER, Protocol, THIEF, genesis};
 pub use report::{SCHEMA, json, text, timeline};
-pub use scenario::{Drill, JournalProof, Scenario, policy, run};
+pub use scenario::{Drill, JournalProof, Scenario, policy, records, run};
 pub use traffic::USERS;
 
 use crate::world::WorldError;
+use ripcord_engine::EngineError;
 use ripcord_evm::ExecError;
 use ripcord_store::StoreError;
 
@@ -47,4 +48,26 @@ pub enum DrillError {
     /// The journal's folder cannot be used.
     #[error("the drill's store")]
     Store(#[from] StoreError),
+}
+
+impl DrillError {
+    /// Whether the journal's folder or disk is at fault, and not the drill.
+    #[must_use]
+    pub fn is_storage(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::World(WorldError::Engine(EngineError::Journal(_))))
+    }
+
+    /// What to do next, one line.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Store(error) => error.help(),
+            Self::World(WorldError::Engine(EngineError::Journal(_))) => {
+                "free space on the disk of that file, or give `--store` a folder on another; what was journaled before stands".to_owned()
+            }
+            Self::Artifact(_) | Self::Policy(_) | Self::Refused(_) | Self::Chain(_) | Self::World(_) => {
+                "this is a defect of the drill itself: report it with the seed".to_owned()
+            }
+        }
+    }
 }

@@ -17,6 +17,21 @@ pub use witness::load as load_witness;
 
 use alloy_primitives::Bloom;
 use ripcord_evm::{Block, ExecError};
+use ripcord_policy::{LoadOptions, Policy, load};
+
+/// The rules that a replay evaluates when the user names none.
+const EXAMPLE: &str = include_str!("../../../drills/mainnet/ripcord.toml");
+
+/// The example policy for mainnet blocks: it watches well-known contracts and acts on nothing.
+///
+/// # Errors
+/// Its diagnostics, rendered; only a defect of this build gives any.
+pub fn example_policy() -> Result<Policy, String> {
+    let options = LoadOptions { vars: [("RECORDED".to_owned(), "recorded blocks".to_owned())].into() };
+    let files = |name: &str| if name == "ripcord.toml" { Ok(EXAMPLE.as_bytes().to_vec()) } else { Err("not there".to_owned()) };
+    load("ripcord.toml", &files, &options)
+        .map_err(|all| ripcord_policy::render(&all, &[("ripcord.toml".to_owned(), EXAMPLE.to_owned())].into()))
+}
 
 /// A block with what its header says came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +67,7 @@ pub enum HistoryError {
         why: String,
     },
     /// A transaction cannot be executed on the recorded state.
-    #[error("block {number}, transaction {index}: {source}")]
+    #[error("block {number}, transaction {index}")]
     Execution {
         /// Block.
         number: u64,

@@ -17,7 +17,9 @@ use ripcord_core::chain::Millis;
 use ripcord_core::ports::Journal;
 use ripcord_engine::EngineError;
 use ripcord_policy::Policy;
-use ripcord_store::memory::{Crash, Faults};
+#[cfg(feature = "sabotage")]
+use ripcord_store::memory::Crash;
+use ripcord_store::memory::Faults;
 use ripcord_store::{LogKey, MemoryJournal, SqliteJournal};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +29,11 @@ use trouble::Trouble;
 const USERS: usize = 4;
 /// Blocks without trouble at the end, in which everything must come to rest.
 const QUIET_BLOCKS: usize = 30;
+/// The same after a single crash.
+#[cfg(feature = "sabotage")]
+const REST_BLOCKS: usize = 8;
+/// Most further blocks for a guardian that is still catching up then.
+const CATCH_UP_BLOCKS: usize = 100;
 
 /// A fault planted on purpose: the simulation must notice it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +57,6 @@ pub struct Options {
     pub steps: u32,
     /// A random crash every so many steps on average; 0 for none.
     pub crash_every: u32,
-    /// A crash at exactly this write of the journal (memory only).
-    pub crash_at: Option<(u64, Crash)>,
     /// A planted fault.
     pub planted: Option<Planted>,
 }
@@ -207,7 +212,7 @@ impl Stage {
 pub fn simulate(stage: &Stage, options: Options) -> Result<Tally, SimulationError> {
     let mut journal = MemoryJournal::new();
     let skip_flush = options.planted == Some(Planted::SkipFlush);
-    journal.set_faults(Faults { crash_at: options.crash_at, skip_flush, fail_flush_at: None });
+    journal.set_faults(Faults { skip_flush, ..Faults::default() });
     simulate_on(stage, options, journal)
 }
 
@@ -219,16 +224,58 @@ pub fn simulate_on<J: Disk>(stage: &Stage, options: Options, journal: J) -> Resu
     let mut run = Run::new(stage, options);
     let outcome = run.start(journal).and_then(|()| run.play());
     let (seed, step) = (options.seed, run.tally.steps);
-    outcome.map_err(|stop| match stop {
-        Stop::Breach(breach) => SimulationError::Breach { seed, step, breach },
-        Stop::World(source) => SimulationError::World { seed, step, source },
-    })?;
+    outcome.map_err(|stop| stop.at(seed, step))?;
     Ok(run.tally)
+}
+
+/// Crashes at every write of a run of `steps` steps, one at a time and both ways: before the flush and after it. Each time the world goes
+/// on from there for `after` steps, and must come to rest. Returns the number of crashes tried.
+///
+/// # Errors
+/// [`SimulationError`].
+#[cfg(feature = "sabotage")]
+pub fn crash_at_every_write(stage: &Stage, seed: u64, steps: u32, after: u32) -> Result<u64, SimulationError> {
+    let options = Options { seed, steps, crash_every: 0, planted: None };
+    let mut run = Run::new(stage, options);
+    let mut tried = 0;
+    let mut all = || {
+        run.start(MemoryJournal::new())?;
+        for _ in 0..steps {
+            let before = run.clone();
+            run.step()?;
+            for write in before.writes()..run.writes() {
+                for crash in [Crash::Lost, Crash::Unreported] {
+                    tried += 1;
+                    let mut fork = before.clone();
+                    if let Some(engine) = &mut fork.world.engine {
+                        engine.journal_mut().set_faults(Faults { crash_at: Some((write, crash)), ..Faults::default() });
+                    }
+                    fork.step()?;
+                    (0..after).try_for_each(|_| fork.step())?;
+                    fork.rest(REST_BLOCKS)?;
+                }
+            }
+        }
+        Ok(())
+    };
+    let outcome = all();
+    let step = run.tally.steps;
+    outcome.map_err(|stop: Stop| stop.at(seed, step))?;
+    Ok(tried)
 }
 
 enum Stop {
     Breach(Breach),
     World(DrillError),
+}
+
+impl Stop {
+    fn at(self, seed: u64, step: u64) -> SimulationError {
+        match self {
+            Self::Breach(breach) => SimulationError::Breach { seed, step, breach },
+            Self::World(source) => SimulationError::World { seed, step, source },
+        }
+    }
 }
 
 impl From<Breach> for Stop {
@@ -243,6 +290,7 @@ impl From<DrillError> for Stop {
     }
 }
 
+#[derive(Clone)]
 struct Run<'a, J: Disk> {
     stage: &'a Stage,
     options: Options,
@@ -276,27 +324,39 @@ impl<'a, J: Disk> Run<'a, J> {
 
     fn play(&mut self) -> Result<(), Stop> {
         for _ in 0..self.options.steps {
-            self.tally.steps += 1;
-            let trouble = Trouble::draw(&mut self.rng, self.options.crash_every);
-            self.suffer(trouble)?;
-            self.checks.after_step(&self.world, self.stage)?;
+            self.step()?;
         }
-        self.quiet()?;
-        self.checks.at_rest(&self.world, self.stage)?;
+        self.rest(QUIET_BLOCKS)?;
         self.crash()?;
         self.checks.after_step(&self.world, self.stage)?;
         self.count();
         Ok(())
     }
 
-    /// All troubles end; the world goes on for a while.
-    fn quiet(&mut self) -> Result<(), Stop> {
+    fn step(&mut self) -> Result<(), Stop> {
+        self.tally.steps += 1;
+        let trouble = Trouble::draw(&mut self.rng, self.options.crash_every);
+        self.suffer(trouble)?;
+        self.checks.after_step(&self.world, self.stage)
+    }
+
+    /// All troubles end; the world goes on for a while and must come to rest.
+    fn rest(&mut self, blocks: usize) -> Result<(), Stop> {
+        self.quiet(blocks)?;
+        self.checks.at_rest(&self.world, self.stage)
+    }
+
+    fn quiet(&mut self, blocks: usize) -> Result<(), Stop> {
         for source in &mut self.world.sources {
             source.fault = Fault::None;
         }
         self.world.devnet.hold(crate::drill::GUARDIAN, 0);
         self.world.heal_state();
-        for _ in 0..QUIET_BLOCKS {
+        for block in 0..blocks + CATCH_UP_BLOCKS {
+            // A guardian that was blind for long asks for its missing ancestors one by one.
+            if block >= blocks && self.world.is_caught_up() {
+                break;
+            }
             self.pass(12_000)?;
             self.mine()?;
             self.checks.after_step(&self.world, self.stage)?;
@@ -334,6 +394,11 @@ impl<'a, J: Disk> Run<'a, J> {
             Err(WorldError::Engine(error)) => Err(Breach::Stopped(error.to_string()).into()),
             Err(error @ WorldError::Chain(_)) => Err(DrillError::from(error).into()),
         }
+    }
+
+    #[cfg(feature = "sabotage")]
+    fn writes(&self) -> u64 {
+        self.world.engine.as_ref().map_or(0, |e| e.journal().writes())
     }
 
     fn count(&mut self) {

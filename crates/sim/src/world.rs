@@ -55,7 +55,7 @@ pub struct Sent {
     pub result: Result<B256, String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Event {
     Announce(SourceId, BlockRef),
     Fault(SourceId, String),
@@ -66,6 +66,7 @@ enum Event {
 }
 
 /// The world. `engine` is `None` while the guardian is down.
+#[derive(Clone)]
 pub struct World<J: Journal> {
     /// The chain.
     pub devnet: Devnet,
@@ -147,6 +148,8 @@ impl<J: Journal> World<J> {
         // The state that the last life stood on; without one the first adopted block asks for it.
         let tip = self.tip();
         self.carry_out(effects)?;
+        let left = self.engine.as_ref().map(Engine::undelivered).transpose()?.unwrap_or_default();
+        self.carry_out(left)?;
         if let Some(tip) = tip {
             self.resync(tip)?;
         }
@@ -272,6 +275,13 @@ impl<J: Journal> World<J> {
             Event::Say(word) => self.tell(Observation::Human(word)),
             Event::Broadcast(submission) => self.broadcast(submission),
         }
+    }
+
+    /// Whether the guardian stands on the chain's head, or on its parent while the announcement is on its way.
+    #[must_use]
+    pub fn is_caught_up(&self) -> bool {
+        let head = self.devnet.head();
+        self.tip().is_some_and(|tip| tip.hash == head.hash || tip.hash == head.parent)
     }
 
     fn tip(&self) -> Option<BlockRef> {

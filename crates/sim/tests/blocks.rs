@@ -102,7 +102,7 @@ fn a_folder_of_one_block_replays_to_its_header() {
     let opened = BlockFolder::open(folder.0.path()).unwrap();
     assert_eq!(opened.numbers(), [NUMBER]);
     let (recorded, state) = opened.load(NUMBER).unwrap();
-    let report = replay(&recorded, &state).unwrap();
+    let report = replay(&recorded, &state, None).unwrap();
     assert_eq!((report.gas_used, report.bloom_ok), (report.gas_expected, true));
     assert_eq!(report.facts[0].calls[0].output.last(), Some(&0x2a));
 }
@@ -114,7 +114,7 @@ fn a_slot_that_is_not_recorded_is_named_and_not_read_as_zero() {
     let slot = alloy_primitives::U256::ONE;
     state.forget_slot(CALLEE, slot);
     let Err(HistoryError::Execution { number: NUMBER, index: 0, source: ExecError::Missing(missing) }) =
-        replay(&recorded, &state)
+        replay(&recorded, &state, None)
     else {
         panic!("the slot was read");
     };
@@ -212,7 +212,7 @@ fn parse_and_replay(bytes: &[u8]) {
     if let Ok(recorded) = parse_block("block.json", ChainId(1), bytes) {
         let folder = Synthetic::new();
         let (_, state) = BlockFolder::open(folder.0.path()).unwrap().load(NUMBER).unwrap();
-        drop(replay(&recorded, &state));
+        drop(replay(&recorded, &state, None));
     }
 }
 
@@ -262,7 +262,7 @@ mod real_data {
         [address!("000F3df6D732807Ef1319fB7B8bB8522d0Beac02"), address!("0000F90827F1C53a10cb7A02335B175320002935")];
 
     fn matches_header(recorded: &RecordedBlock, state: impl StateSource) -> Vec<TxFacts> {
-        let report = replay(recorded, state).unwrap();
+        let report = replay(recorded, state, None).unwrap();
         assert_eq!((report.gas_used, report.bloom_ok), (report.gas_expected, true), "block {}", report.number);
         report.facts
     }
@@ -296,7 +296,7 @@ mod real_data {
                 let mut poorer = state.clone();
                 poorer.forget_slot(account, slot);
                 let Err(HistoryError::Execution { number: at, source: ExecError::Missing(missing), .. }) =
-                    replay(&recorded, &poorer)
+                    replay(&recorded, &poorer, None)
                 else {
                     panic!("block {number} did without {slot} of {account}");
                 };
@@ -360,7 +360,7 @@ mod real_data {
         for index in (0..parts.nodes.len()).step_by(16) {
             let mut nodes = parts.nodes.clone();
             change(&mut nodes, index);
-            match replay(&recorded, parts.witness(recorded.block.header.number, nodes)) {
+            match replay(&recorded, parts.witness(recorded.block.header.number, nodes), None) {
                 Ok(report) => assert_eq!(report.facts, facts, "node {index}"),
                 Err(HistoryError::Execution {
                     source: ExecError::Missing(MissingState::Slot(account, slot)), ..

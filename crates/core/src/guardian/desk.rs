@@ -12,7 +12,7 @@ use alloy_primitives::B256;
 /// Longest text of a notice, bytes; longer ones are cut.
 const TEXT_MAX: usize = 1024;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Desk {
     pub(crate) at: Millis,
     project: String,

@@ -5,7 +5,7 @@ use crate::signal::RuleId;
 use alloy_primitives::Address;
 use std::collections::{BTreeMap, BTreeSet};
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Index {
     /// Position of each rule in the program.
     pub(crate) rules: BTreeMap<RuleId, usize>,

@@ -351,6 +351,7 @@ fn event_line(event: &IncidentEvent) -> String {
         IncidentEvent::StepFailed { step, why, .. } => format!("failed {step}: {why}"),
         IncidentEvent::PlaybookEnded { end, .. } => format!("ended {end:?}"),
         IncidentEvent::Contained { blocks_to_contain, .. } => format!("contained after {blocks_to_contain}"),
+        IncidentEvent::Uncontained { .. } => "uncontained".to_owned(),
         IncidentEvent::Exiting { .. } => "exiting".to_owned(),
         IncidentEvent::Recovering { stage, .. } => format!("recovering {}", stage.as_deref().unwrap_or("-")),
         IncidentEvent::Reopened { trip, .. } => format!("reopened {trip}"),

@@ -81,6 +81,18 @@ fn a_gap_beyond_the_window_is_loud_and_starts_anew() {
     world.check_replay();
 }
 
+/// Once the guardian waited for ever when the very first block that it had adopted was reorganised away: the ancestor it asked for stood at
+/// the window's floor and was ignored each time it came.
+#[test]
+fn a_branch_below_the_windows_floor_is_loud_and_starts_anew() {
+    let mut link = Link::default();
+    link.offer(block(100, 0, 9));
+    link.offer(block(100, 1, 9));
+    let other = block(101, 1, 1);
+    assert_eq!(link.offer(other), [LinkEvent::Retract(block(100, 0, 9)), LinkEvent::Lost(other)]);
+    assert_eq!(link.offer(block(102, 1, 1)), [LinkEvent::Adopt(block(102, 1, 1))]);
+}
+
 #[test]
 fn a_number_that_does_not_follow_its_parents_is_no_child() {
     let mut link = Link::default();

@@ -323,6 +323,40 @@ fn a_reorg_takes_signals_back() {
     assert_eq!(world.told("stays open for people"), 1);
 }
 
+/// Once an incident was called contained for ever, although a reorg had dropped the block of its pause.
+#[test]
+fn a_reorg_that_drops_the_pause_takes_the_containment_back() {
+    let holds = || ripcord_core::signal::Verdict::Holds;
+    let world = check(
+        vec![verified("pause")],
+        |w| {
+            w.block();
+            w.says("LEND-001", violated());
+            w.verdicts.insert("contain.pause.verify".to_owned(), holds());
+            w.include(true);
+            let number = w.head.number;
+            w.verdicts.insert("contain.pause.verify".to_owned(), violated());
+            w.adopt(block(number, 1, 0));
+            assert_eq!(w.sent.len(), 2, "the pause is sent again");
+            assert_eq!(w.sent[0].action.key, w.sent[1].action.key);
+            w.verdicts.insert("contain.pause.verify".to_owned(), holds());
+            w.include(true);
+        },
+        &[
+            "opened LEND-001",
+            "started contain.pause",
+            "done contain.pause",
+            "ended Done",
+            "contained after 1",
+            "uncontained",
+            "done contain.pause",
+            "ended Done",
+            "contained after 2",
+        ],
+    );
+    assert_eq!(world.told("the block that held it was dropped"), 1);
+}
+
 #[test]
 fn a_quiet_incident_closes_and_an_unlabelled_one_is_charged() {
     let world = check(

@@ -1,15 +1,14 @@
 //! One act: honest traffic, a theft at a moment that the seed chooses, with or without a guardian; figures from the chain itself.
 
+mod figures;
+
 use super::attack::{Attack, Form, Move};
-use super::protocol::{
-    ASSETS, Build, CHAIN, EMPTY, Eyes, MarketPaused, Protocol, THIEF, balanceOfCall, cashCall, debtOfCall, genesis, pausedCall,
-};
+use super::protocol::{Build, CHAIN, Eyes, GUARDIAN, Protocol, THIEF, genesis, pausedCall};
 use super::traffic::{Traffic, USERS};
 use super::{BLOCK_SECS, DrillError, scenario};
 use crate::devnet::{Devnet, Lane};
 use crate::world::{Source, World};
-use alloy_primitives::{Address, B256, U256};
-use alloy_sol_types::SolError;
+use alloy_primitives::{B256, U256};
 use ripcord_core::chain::Millis;
 use ripcord_core::ports::Journal;
 use ripcord_evm::Tx;
@@ -61,6 +60,17 @@ pub struct Line {
     pub text: String,
 }
 
+/// The theft as the chain saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Theft {
+    /// Transactions sent.
+    pub sent: u64,
+    /// Of those, past the public mempool.
+    pub private: u64,
+    /// Blocks from the set-up to the next of them; `None` when there is only one, or when the first was never included.
+    pub begins_after_blocks: Option<u64>,
+}
+
 /// What an act showed. Money in 1e-8 USD at the prices of the act's start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Act {
@@ -70,8 +80,12 @@ pub struct Act {
     pub stolen_usd_e8: U256,
     /// Users' assets in the pools or lent to honest borrowers at the end.
     pub left_usd_e8: U256,
+    /// Distinct senders of honest transactions that were included.
+    pub actors: u64,
     /// Honest transactions included.
     pub honest: u64,
+    /// Of those, included before the attacker sent anything.
+    pub honest_before_theft: u64,
     /// Of those, refused because the market was paused.
     pub honest_refused: u64,
     /// Of those, refused before the containment.
@@ -80,6 +94,10 @@ pub struct Act {
     pub false_alarms: u64,
     /// Blocks from the attacker's first included transaction to the pause; 0 is the same block; `None` without containment.
     pub blocks_to_contain: Option<u64>,
+    /// Guardian time of the attacker's first transaction, from which the timeline counts; zero when there was none.
+    pub started: Millis,
+    /// What the attacker did.
+    pub theft: Theft,
     /// What happened.
     pub timeline: Vec<Line>,
 }
@@ -89,8 +107,10 @@ struct Stage<J: Journal> {
     world: World<J>,
     protocol: Protocol,
     honest: BTreeSet<B256>,
-    moves: BTreeMap<B256, String>,
-    first_move: Option<Millis>,
+    /// The attacker's transactions: number from 1, and lane.
+    moves: BTreeMap<B256, (usize, Lane)>,
+    /// When the attacker first sent something, and the height then.
+    first_move: Option<(Millis, u64)>,
     lines: Vec<(Millis, u64, Who, String)>,
 }
 
@@ -155,10 +175,11 @@ impl<J: Journal> Stage<J> {
         for Move { tx, lane, what } in moves {
             let nonce = self.world.devnet.next_nonce(THIEF);
             let hash = self.world.submit(Tx { nonce, ..tx }, lane, rng.u64(50..400)).map_err(DrillError::Refused)?;
-            self.first_move.get_or_insert(self.world.now());
+            self.first_move.get_or_insert((self.world.now(), self.world.devnet.head().number));
+            let number = self.moves.len() + 1;
+            self.moves.insert(hash, (number, lane));
             let sent = if lane == Lane::Private { "privately" } else { "publicly" };
-            self.note(Who::Attacker, format!("sends {sent}: {what}"));
-            self.moves.insert(hash, what);
+            self.note(Who::Attacker, format!("sends tx {number} {sent}: {what}"));
         }
         Ok(())
     }
@@ -173,22 +194,35 @@ impl<J: Journal> Stage<J> {
         self.watch(end)?;
         let paused_before: bool = self.paused()?;
         let head = self.world.mine()?;
-        let included: Vec<(B256, bool)> = self
-            .world
-            .devnet
-            .block(head.hash)
-            .map(|b| b.facts.iter().filter_map(|f| f.at.tx.map(|tx| (tx, f.success))).collect())
-            .unwrap_or_default();
-        for (tx, success) in included {
-            if let Some(what) = self.moves.get(&tx).cloned() {
-                let verdict = if success { "succeeds" } else { "FAILS" };
-                self.note(Who::Chain, format!("block {}: the attacker {what}: {verdict}", head.number));
+        let included = self.world.devnet.block(head.hash).map(|b| b.facts.clone()).unwrap_or_default();
+        let mut runs: Vec<(bool, Vec<usize>)> = Vec::new();
+        for facts in included {
+            if !paused_before && facts.from == GUARDIAN && facts.success {
+                self.tell_moves(std::mem::take(&mut runs));
+                self.note(Who::Chain, "includes the guardian's pause: the market is closed".to_owned());
+            }
+            let Some((number, _)) = facts.at.tx.and_then(|tx| self.moves.get(&tx)) else { continue };
+            match runs.last_mut() {
+                Some((success, numbers)) if *success == facts.success => numbers.push(*number),
+                _ => runs.push((facts.success, vec![*number])),
             }
         }
-        if !paused_before && self.paused()? {
-            self.note(Who::Chain, format!("block {}: the guardian's pause is included: the market is closed", head.number));
-        }
+        self.tell_moves(runs);
         Ok(())
+    }
+
+    /// Notes what became of the attacker's transactions, neighbours with the same fate together.
+    fn tell_moves(&mut self, runs: Vec<(bool, Vec<usize>)>) {
+        for (success, numbers) in runs {
+            let fate = match (success, numbers.len()) {
+                (true, 1) => "it succeeds",
+                (false, 1) => "it FAILS",
+                (true, _) => "all succeed",
+                (false, _) => "all FAIL",
+            };
+            let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+            self.note(Who::Chain, format!("includes tx {}: {fate}", numbers.join(", ")));
+        }
     }
 
     fn watch(&mut self, until: Millis) -> Result<(), DrillError> {
@@ -220,18 +254,16 @@ impl<J: Journal> Stage<J> {
         self.watch(self.world.now().plus(BLOCK_SECS * 1000))?;
         let (stolen_usd_e8, left_usd_e8) = self.money()?;
         let paused_at = self.pause_block();
-        let counted = self.count(paused_at);
-        let first_included = self.first_included();
-        let blocks_to_contain = match (first_included, paused_at) {
+        let crowd = self.crowd_figures(paused_at);
+        let blocks_to_contain = match (self.first_success(), paused_at) {
             (Some(first), Some(paused)) => Some(paused.saturating_sub(first)),
             // The pause came before the attacker's first transaction could be included.
             (None, Some(_)) => Some(0),
             (_, None) => None,
         };
-        let false_alarms = self.false_alarms();
-        let start = self.first_move.map_or(0, |m| m.0);
+        let started = self.first_move.map_or(Millis::default(), |(at, _)| at);
         self.lines.sort_by_key(|(at, block, ..)| (*at, *block));
-        let since = |at: Millis| i64::try_from(at.0).unwrap_or(i64::MAX).saturating_sub(i64::try_from(start).unwrap_or(0));
+        let since = |at: Millis| i64::try_from(at.0).unwrap_or(i64::MAX).saturating_sub(i64::try_from(started.0).unwrap_or(0));
         let timeline = self
             .lines
             .iter()
@@ -241,75 +273,17 @@ impl<J: Journal> Stage<J> {
             act: self.name,
             stolen_usd_e8,
             left_usd_e8,
-            honest: counted.0,
-            honest_refused: counted.1,
-            honest_refused_before: counted.2,
-            false_alarms,
+            actors: crowd.actors,
+            honest: crowd.included,
+            honest_before_theft: crowd.before_theft,
+            honest_refused: crowd.refused,
+            honest_refused_before: crowd.refused_before_pause,
+            false_alarms: self.false_alarms(),
             blocks_to_contain,
+            started,
+            theft: self.theft(),
             timeline,
         };
         Ok((act, self.world.crash()))
-    }
-
-    /// Users' assets in the attacker's hands, and in the pools or with honest borrowers.
-    fn money(&self) -> Result<(U256, U256), DrillError> {
-        let (mut stolen, mut left) = (U256::ZERO, U256::ZERO);
-        let mut eyes = Eyes::open(&self.world.devnet);
-        for (index, asset) in ASSETS.iter().enumerate().take(EMPTY) {
-            let (token, vault) = self.protocol.pair(index)?;
-            for account in [THIEF, self.protocol.attack] {
-                stolen += asset.usd_e8(eyes.view(token, balanceOfCall { account })?);
-            }
-            left += asset.usd_e8(eyes.view(vault, cashCall {})?);
-            for account in self.borrowers() {
-                left += asset.usd_e8(eyes.view(vault, debtOfCall { account })?);
-            }
-        }
-        Ok((stolen, left))
-    }
-
-    fn borrowers(&self) -> impl Iterator<Item = Address> {
-        self.protocol.users.iter().copied()
-    }
-
-    fn canonical_facts(&self) -> impl Iterator<Item = (u64, &ripcord_core::fact::TxFacts)> {
-        let devnet = &self.world.devnet;
-        (0..=devnet.head().number)
-            .filter_map(|number| devnet.canonical(number))
-            .flat_map(|b| b.facts.iter().map(|f| (b.block.header.number, f)))
-    }
-
-    fn pause_block(&self) -> Option<u64> {
-        self.canonical_facts().find(|(_, f)| f.from == super::GUARDIAN && f.success).map(|(number, _)| number)
-    }
-
-    fn first_included(&self) -> Option<u64> {
-        self.canonical_facts()
-            .find(|(_, f)| f.success && f.at.tx.is_some_and(|tx| self.moves.contains_key(&tx)))
-            .map(|(number, _)| number)
-    }
-
-    /// Honest transactions included, refused, and refused before the pause.
-    fn count(&self, paused_at: Option<u64>) -> (u64, u64, u64) {
-        let (mut included, mut refused, mut before) = (0, 0, 0);
-        for (number, facts) in self.canonical_facts() {
-            if !facts.at.tx.is_some_and(|tx| self.honest.contains(&tx)) {
-                continue;
-            }
-            included += 1;
-            let paused = |c: &ripcord_core::fact::CallFact| c.output.starts_with(&MarketPaused::SELECTOR);
-            if !facts.success && facts.calls.first().is_some_and(paused) {
-                refused += 1;
-                before += u64::from(paused_at.is_none_or(|at| number < at));
-            }
-        }
-        (included, refused, before)
-    }
-
-    fn false_alarms(&self) -> u64 {
-        let Some(engine) = &self.world.engine else { return 0 };
-        let first = self.first_move.unwrap_or(Millis::MAX);
-        let early = |i: &&ripcord_core::incident::Incident| self.name == ActName::Control || i.opened_at < first;
-        u64::try_from(engine.guardian().incidents().filter(early).count()).unwrap_or(u64::MAX)
     }
 }

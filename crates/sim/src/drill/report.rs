@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 /// Schema name of the JSON object.
 pub const SCHEMA: &str = "ripcord/drill/1";
+/// Columns of the terminal that the story is written for.
+pub(super) const WIDTH: usize = 120;
 
 fn name(act: ActName) -> &'static str {
     match act {
@@ -38,11 +40,18 @@ pub fn json(drills: &[Drill]) -> Value {
             "act": name(a.act),
             "stolen": cents(a.stolen_usd_e8),
             "left": cents(a.left_usd_e8),
+            "actors": a.actors,
             "honest": a.honest,
+            "honest_before_theft": a.honest_before_theft,
             "honest_refused": a.honest_refused,
             "honest_refused_before_containment": a.honest_refused_before,
             "false_alarms": a.false_alarms,
             "blocks_to_contain": a.blocks_to_contain,
+            "theft": {
+                "sent": a.theft.sent,
+                "private": a.theft.private,
+                "begins_after_blocks": a.theft.begins_after_blocks,
+            },
             "timeline": a.timeline,
         })
     };
@@ -65,7 +74,7 @@ pub fn json(drills: &[Drill]) -> Value {
     })
 }
 
-/// The timeline of an act, one line per event.
+/// The timeline of an act: per event its time and its text, which fits [`WIDTH`] columns.
 #[must_use]
 pub fn timeline(act: &Act) -> Vec<(i64, String)> {
     act.timeline.iter().map(|line| (line.at_ms, render(line))).collect()
@@ -75,47 +84,73 @@ fn render(line: &Line) -> String {
     let who = match line.who {
         Who::Attacker => "attacker",
         Who::Guardian => "guardian",
-        Who::Chain => "chain   ",
+        Who::Chain => "chain",
     };
     let sign = if line.at_ms < 0 { '-' } else { '+' };
     let ms = line.at_ms.unsigned_abs();
-    format!("  {sign}{:>3}.{:01} s  block {:>4}  {who}  {}", ms / 1000, ms % 1000 / 100, line.block, line.text)
+    let time = format!("{sign}{}.{}", ms / 1000, ms % 1000 / 100);
+    let head = format!("  {time:>6} s  block {:>3}  {who:<8}  ", line.block);
+    wrap(&head, &line.text)
+}
+
+/// One line, or two when the evidence in brackets needs its own; the rest of the evidence is in the JSON object and in the journal.
+fn wrap(head: &str, text: &str) -> String {
+    let indent = head.chars().count();
+    let room = WIDTH.saturating_sub(indent);
+    match text.split_once(" (") {
+        Some((first, evidence)) if text.chars().count() > room => {
+            let evidence = cut(&format!("({evidence}"), room);
+            format!("{head}{}\n{:indent$}{evidence}", cut(first, room), "")
+        }
+        _ => format!("{head}{}", cut(text, room)),
+    }
+}
+
+/// Cuts after a whole item, or a whole word, so that the text and the mark of the cut fit.
+fn cut(text: &str, room: usize) -> String {
+    let Some((end, _)) = text.char_indices().nth(room) else { return text.to_owned() };
+    let fits = text.get(..end).unwrap_or(text);
+    let kept = [", ", " "].into_iter().find_map(|gap| fits.rsplit_once(gap)).map_or("", |(kept, _)| kept);
+    format!("{kept} …")
 }
 
 /// The table of one scenario.
 #[must_use]
 pub fn text(drill: &Drill) -> String {
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::UTF8_HORIZONTAL_ONLY);
-    let header = [
+    use comfy_table::{CellAlignment, LineStyle, Table, presets};
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING.header_separator(LineStyle::none().fill('─').junction('─')));
+    table.set_header([
         "act",
         "stolen",
-        "left for users",
-        "blocks to contain",
-        "honest sent",
-        "refused before containment",
-        "refused while closed",
-        "false alarms",
-    ];
-    table.set_header(header);
+        "left for\nusers",
+        "blocks to\ncontain",
+        "honest\ntxs",
+        "refused before\nthe pause",
+        "refused\nby the pause",
+        "false\nalarms",
+    ]);
     for act in &drill.acts {
         let title = match act.act {
             ActName::Unguarded => "without guardian",
             ActName::Guarded => "with guardian",
-            ActName::Control => "fixed contracts, with guardian",
+            ActName::Control => "fixed contracts",
         };
-        let watched = act.act != ActName::Unguarded;
-        let contained = act.blocks_to_contain.map_or_else(|| "-".to_owned(), |b| b.to_string());
+        let watched = |text: String| if act.act == ActName::Unguarded { "-".to_owned() } else { text };
         table.add_row([
             title.to_owned(),
             dollars(act.stolen_usd_e8),
             dollars(act.left_usd_e8),
-            contained,
+            act.blocks_to_contain.map_or_else(|| "-".to_owned(), |b| b.to_string()),
             act.honest.to_string(),
-            act.honest_refused_before.to_string(),
-            (act.honest_refused - act.honest_refused_before).to_string(),
-            if watched { act.false_alarms.to_string() } else { "-".to_owned() },
+            watched(act.honest_refused_before.to_string()),
+            watched((act.honest_refused - act.honest_refused_before).to_string()),
+            watched(act.false_alarms.to_string()),
         ]);
     }
-    table.to_string()
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let closed = "Refused by the pause: honest transactions that were under way when the market closed. Wallets send no others then.";
+    format!("{}\n\n {closed}", table.trim_fmt())
 }

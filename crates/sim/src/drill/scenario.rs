@@ -4,7 +4,10 @@ use super::act::{Act, ActName, play};
 use super::attack::Form;
 use super::protocol::{ASSETS, GUARDIAN, Protocol};
 use super::DrillError;
+use crate::world::WorldError;
 use alloy_primitives::keccak256;
+use ripcord_core::io::Record;
+use ripcord_engine::EngineError;
 use ripcord_policy::{LoadOptions, Policy, load};
 use ripcord_store::{LogKey, MemoryJournal, SqliteJournal};
 use std::path::Path;
@@ -88,6 +91,17 @@ pub fn run(scenario: Scenario, seed: u64, store: Option<&Path>) -> Result<Drill,
     };
     let (control, _) = play(ActName::Control, form, seed, Some(MemoryJournal::new()))?;
     Ok(Drill { scenario, seed, acts: vec![unguarded, guarded, control], journal })
+}
+
+/// The guarded act with its journal, in memory.
+///
+/// # Errors
+/// [`DrillError`].
+pub fn records(scenario: Scenario, seed: u64) -> Result<(Act, Vec<Record>), DrillError> {
+    let (act, journal) = play(ActName::Guarded, scenario.form(), seed, Some(MemoryJournal::new()))?;
+    let journal = journal.ok_or_else(|| DrillError::Refused("the guardian to live to the end".to_owned()))?;
+    let records = ripcord_store::replay::records(&journal, 0).map(|r| r.map(|(_, record)| record)).collect::<Result<_, _>>();
+    Ok((act, records.map_err(|e| WorldError::Engine(EngineError::Entry(e.to_string())))?))
 }
 
 fn on_disk(form: Form, seed: u64, folder: &Path) -> Result<(Act, Option<JournalProof>), DrillError> {

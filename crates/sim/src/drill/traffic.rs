@@ -13,7 +13,7 @@ use ripcord_evm::Tx;
 pub const USERS: usize = 60;
 
 /// The crowd.
-pub struct Traffic {
+pub(super) struct Traffic {
     rng: fastrand::Rng,
     prices: Vec<u64>,
 }
@@ -21,7 +21,7 @@ pub struct Traffic {
 impl Traffic {
     /// A crowd with its own randomness.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self { rng: fastrand::Rng::with_seed(seed), prices: ASSETS.iter().map(|a| a.price_e8).collect() }
     }
 
@@ -29,7 +29,7 @@ impl Traffic {
     ///
     /// # Errors
     /// [`DrillError`] when the chain cannot be read.
-    pub fn block(&mut self, devnet: &Devnet, protocol: &Protocol, count: usize) -> Result<Vec<Tx>, DrillError> {
+    pub(super) fn block(&mut self, devnet: &Devnet, protocol: &Protocol, count: usize) -> Result<Vec<Tx>, DrillError> {
         let mut eyes = Eyes::open(devnet);
         let mut txs: Vec<Tx> = Vec::with_capacity(count);
         for _ in 0..count * 4 {

@@ -66,7 +66,7 @@ fn median(times: &mut [Duration]) -> u64 {
 
 fn prepare(folder: &BlockFolder, number: u64) -> Result<Case, HistoryError> {
     let (recorded, state) = folder.load(number)?;
-    let report = super::replay(&recorded, &state)?;
+    let report = super::replay(&recorded, &state, None)?;
     let mut hot: Vec<ReadKey> = report.facts.iter().flat_map(|f| f.reads.iter().copied()).collect();
     hot.sort_unstable();
     hot.dedup();

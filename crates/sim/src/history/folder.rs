@@ -61,15 +61,20 @@ impl BlockFolder {
         &self.numbers
     }
 
+    /// The file that holds the state of a block.
+    #[must_use]
+    pub fn state_file(&self, number: u64) -> PathBuf {
+        self.root.join("blocks").join(number.to_string()).join("pre_state.json")
+    }
+
     /// A block and the state that it reads.
     ///
     /// # Errors
     /// [`HistoryError`] naming the file.
     pub fn load(&self, number: u64) -> Result<(RecordedBlock, PreState), HistoryError> {
-        let folder = self.root.join("blocks").join(number.to_string());
-        let block_path = folder.join("block.json");
+        let block_path = self.root.join("blocks").join(number.to_string()).join("block.json");
         let block = parse_block(&block_path.display().to_string(), ChainId(1), &read(&block_path)?)?;
-        let state_path = folder.join("pre_state.json");
+        let state_path = self.state_file(number);
         let accounts = parse_state(&state_path.display().to_string(), &read(&state_path)?)?;
         Ok((block, PreState { accounts, codes: Arc::clone(&self.codes), hashes: Arc::clone(&self.hashes) }))
     }
@@ -111,6 +116,10 @@ impl StateSource for PreState {
 
     fn block_hash(&self, number: u64) -> Result<B256, MissingState> {
         self.hashes.get(&number).copied().ok_or(MissingState::BlockHash(number))
+    }
+
+    fn can_tell(&self, address: Address) -> bool {
+        self.accounts.contains_key(&address)
     }
 }
 

@@ -12,6 +12,9 @@ use ripcord_core::ports::Journal;
 use ripcord_store::replay;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How an intent's entry says what it is.
+const INTENT: &[u8] = b"\"entry\":\"intent\"";
+
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -65,13 +68,16 @@ pub enum Breach {
     /// At rest an action still hangs in the air.
     #[error("at rest action {0} is still in flight")]
     Hanging(B256),
+    /// At rest something for people still waits in the outbox.
+    #[error("at rest the outbox still holds {0}")]
+    Undelivered(String),
     /// Rules could not be evaluated and nobody was told.
     #[error("state was missing for {0} adopted blocks and nobody was told")]
     SilentlyBlind(u64),
 }
 
 /// What the checks remember.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Checks {
     /// Intents seen in the journal: key and attempt.
     intents: BTreeSet<(B256, u32)>,
@@ -121,8 +127,14 @@ impl Checks {
         if size < self.read_to {
             return Err(Breach::Shrank(self.read_to, size).into());
         }
-        for record in replay::records(journal, self.read_to) {
-            let (_, record) = record.map_err(|e| Breach::Replay(e.to_string()))?;
+        let count = usize::try_from(size - self.read_to).unwrap_or(usize::MAX);
+        let entries = journal.read(self.read_to, count).map_err(|e| Breach::Replay(e.to_string()))?;
+        for (index, entry) in (self.read_to..).zip(entries) {
+            // Only intents matter here; what an entry is stands in its text.
+            if !entry.windows(INTENT.len()).any(|w| w == INTENT) {
+                continue;
+            }
+            let record = replay::decode(index, &entry).map_err(|e| Breach::Replay(e.to_string()))?;
             if let Body::Intent(submission) = record.body {
                 self.intents.insert((submission.action.key, submission.attempt));
             }
@@ -207,6 +219,9 @@ impl Checks {
         }
         if let Some(flight) = engine.guardian().flights().find(|f| f.is_open()) {
             return Err(Breach::Hanging(flight.action().key).into());
+        }
+        if let Some(effect) = engine.undelivered().map_err(|e| Breach::Stopped(e.to_string()))?.first() {
+            return Err(Breach::Undelivered(format!("{effect:?}")).into());
         }
         let told = world.pages.iter().any(|p| p.notice.text.contains("blind"));
         if world.blind_blocks > 0 && !told {

@@ -38,7 +38,7 @@ pub(crate) fn verify(dir: &Path, pins: &Pins) -> Result<Audit, AuditError> {
     let mut walk = Walk { dir, frontier: Frontier::default(), levels: Vec::new() };
     for tile in Tile::all(checkpoint.size).take_while(|tile| tile.level.is_none()) {
         for entry in walk.bundle(&tile)? {
-            walk.append(&entry)?;
+            walk.append(&tile, &entry)?;
             let reached = pin.as_ref().filter(|pin| pin.size == walk.frontier.size());
             if reached.is_some_and(|pin| pin.root != walk.frontier.root()) {
                 let why = "the pinned checkpoint has another root".to_owned();
@@ -97,7 +97,7 @@ impl Walk<'_> {
         Err(self.flaw(tile, last, Place::Entry, Flaw::Malformed(format!("{} bytes follow it", rest.len()))))
     }
 
-    fn append(&mut self, entry: &[u8]) -> Result<(), AuditError> {
+    fn append(&mut self, bundle: &Tile, entry: &[u8]) -> Result<(), AuditError> {
         let index = self.frontier.size();
         let mut new = Vec::with_capacity(2);
         self.frontier.append(entry, |hash| new.push(hash));
@@ -114,10 +114,7 @@ impl Walk<'_> {
             }
         }
         // A flaw of form is reported in the bundle, after the hashes had their chance to show where it was altered.
-        super::store::check_form(entry).map_err(|why| {
-            let tile = Tile { level: None, number: index / WIDTH, width: WIDTH };
-            self.flaw(&tile, index, Place::Entry, Flaw::Malformed(why))
-        })
+        super::store::check_form(entry).map_err(|why| self.flaw(bundle, index, Place::Entry, Flaw::Malformed(why)))
     }
 
     fn partial_tiles(&self) -> Result<(), AuditError> {
