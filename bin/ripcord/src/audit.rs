@@ -57,7 +57,11 @@ fn verify(args: &VerifyArgs) -> Result<Exit, Failure> {
         checkpoint: args.checkpoint.as_deref().map(read).transpose()?,
     };
     let audit = verify_pinned(&args.store, &pins).map_err(|e| failure(&e))?;
-    if args.json { print(&object(&audit).to_string())? } else { show(&audit)? }
+    if args.json {
+        print(&object(&audit).to_string())?
+    } else {
+        show(&audit)?
+    }
     warn(&audit);
     Ok(Exit::Ok)
 }
@@ -96,13 +100,18 @@ fn object(audit: &Audit) -> serde_json::Value {
 /// What is no finding, and still something to know.
 fn warn(audit: &Audit) {
     if audit.unsigned_tail > 0 {
-        tell(&format!("warning: {} entries stand after the last signed checkpoint: nobody vouches for them", audit.unsigned_tail));
+        tell(&format!(
+            "warning: {} entries stand after the last signed checkpoint: nobody vouches for them",
+            audit.unsigned_tail
+        ));
     }
     if audit.torn_tail {
         tell("warning: a crash cut the last write short; it was never acknowledged and is not counted");
     }
     if !audit.pinned {
-        tell("warning: the key was read from the copy itself, which proves that nothing was changed since, not who signed");
+        tell(
+            "warning: the key was read from the copy itself, which proves that nothing was changed since, not who signed",
+        );
         tell("help: get the key from the log's operator and pass it with `--vkey`");
     }
 }
@@ -121,21 +130,32 @@ fn export(args: &ExportArgs) -> Result<Exit, Failure> {
 }
 
 pub(crate) fn failure(error: &AuditError) -> Failure {
-    let exit = match error {
-        _ if error.is_finding() => Exit::Verification,
-        AuditError::InUse { .. } | AuditError::Io { .. } => Exit::Environment,
-        _ => Exit::Usage,
+    let exit = if error.is_finding() {
+        Exit::Verification
+    } else if matches!(error, AuditError::InUse { .. } | AuditError::Io { .. }) {
+        Exit::Environment
+    } else {
+        Exit::Usage
     };
     Failure::new(exit, error, error.help())
 }
 
 fn parse_key(text: &str) -> Result<VerifierKey, Failure> {
-    VerifierKey::parse(text.trim())
-        .ok_or_else(|| Failure::text(Exit::Usage, "--vkey is not a verifier key", "give the line that `audit verify` prints, in quotes"))
+    VerifierKey::parse(text.trim()).ok_or_else(|| {
+        Failure::text(
+            Exit::Usage,
+            "--vkey is not a verifier key",
+            "give the line that `audit verify` prints, in quotes",
+        )
+    })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|e| {
-        Failure::text(Exit::Environment, format!("cannot read {}: {e}", path.display()), "give a file that holds one signed checkpoint")
+        Failure::text(
+            Exit::Environment,
+            format!("cannot read {}: {e}", path.display()),
+            "give a file that holds one signed checkpoint",
+        )
     })
 }

@@ -86,10 +86,12 @@ fn play_behind_a_spinner(scenario: Scenario, seed: u64, store: &Path) -> Result<
 }
 
 fn failure(error: &DrillError) -> Failure {
-    let exit = match error {
-        DrillError::Store(store) => Exit::of_store(store),
-        _ if error.is_storage() => Exit::Environment,
-        _ => Exit::Findings,
+    let exit = if let DrillError::Store(store) = error {
+        Exit::of_store(store)
+    } else if error.is_storage() {
+        Exit::Environment
+    } else {
+        Exit::Findings
     };
     Failure::new(exit, error, error.help())
 }
@@ -114,7 +116,11 @@ fn store_folder(args: &Args) -> Result<PathBuf, Failure> {
             Err(error) => return Err(cannot(&folder, error)),
         }
     }
-    Err(Failure::text(Exit::Usage, format!("{BASE} holds {RUNS_MAX} drills of this seed"), "give `--store` a new folder"))
+    Err(Failure::text(
+        Exit::Usage,
+        format!("{BASE} holds {RUNS_MAX} drills of this seed"),
+        "give `--store` a new folder",
+    ))
 }
 
 fn refuse_used(folder: &Path) -> Result<(), Failure> {

@@ -26,15 +26,14 @@ pub(crate) enum Exit {
 impl Exit {
     /// What an unusable store means for the caller.
     pub(crate) fn of_store(error: &StoreError) -> Self {
-        match error {
-            StoreError::Damaged { .. } => Self::Verification,
-            StoreError::NotAJournal { .. }
-            | StoreError::Newer { .. }
-            | StoreError::OtherLog { .. }
-            | StoreError::Origin(_)
-            | StoreError::Key { .. } => Self::Usage,
-            // Disk, lock and whatever a later release of the store adds.
-            _ => Self::Environment,
+        use StoreError::{Damaged, Key, Newer, NotAJournal, Origin, OtherLog};
+        if matches!(error, Damaged { .. }) {
+            Self::Verification
+        } else if matches!(error, NotAJournal { .. } | Newer { .. } | OtherLog { .. } | Origin(_) | Key { .. }) {
+            Self::Usage
+        } else {
+            // Lock, disk, and whatever a later release of the store adds.
+            Self::Environment
         }
     }
 }
@@ -84,7 +83,12 @@ impl Failure {
     pub(crate) fn pipe(error: &std::io::Error) -> Self {
         let silent = error.kind() == std::io::ErrorKind::BrokenPipe;
         let exit = if silent { Exit::Ok } else { Exit::Environment };
-        Self { exit, message: format!("cannot write the result: {error}"), help: "free space on the target of stdout".to_owned(), silent }
+        Self {
+            exit,
+            message: format!("cannot write the result: {error}"),
+            help: "free space on the target of stdout".to_owned(),
+            silent,
+        }
     }
 
     pub(crate) fn report(self) -> ExitCode {

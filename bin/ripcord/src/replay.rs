@@ -1,14 +1,16 @@
 //! `ripcord replay`.
 
+use crate::check::load_policy;
 use crate::exit::{self, Exit, Failure};
 use crate::{print, tell};
 use indicatif::{ProgressBar, ProgressStyle};
-use crate::check::load_policy;
 use ripcord_core::fact::TxFacts;
 use ripcord_core::signal::{Signal, Verdict};
 use ripcord_detect::Detector;
 use ripcord_policy::Policy;
-use ripcord_sim::history::{BlockFolder, BlockReport, HistoryError, bench, example_policy, load_witness, replay};
+use ripcord_sim::history::{
+    Bench, BlockFolder, BlockReport, HistoryError, bench, example_policy, load_witness, replay,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -80,7 +82,10 @@ impl Row {
 
     /// What the rules said, one line each; nothing when they only held.
     fn verdicts(&self) -> impl Iterator<Item = String> {
-        let violated = self.violated.iter().map(|(rule, tx, evidence)| format!("    {rule} VIOLATED in transaction {tx}: {evidence}"));
+        let violated = self
+            .violated
+            .iter()
+            .map(|(rule, tx, evidence)| format!("    {rule} VIOLATED in transaction {tx}: {evidence}"));
         let unknown = self.unknown.iter().map(|(rule, why)| format!("    {rule} unknown: {why}"));
         violated.chain(unknown)
     }
@@ -88,7 +93,7 @@ impl Row {
     fn line(&self) -> String {
         let differs = || format!("DIFFERS ({} for {})", self.gas_used, self.gas_expected);
         format!(
-            "block {:>9}  {:>4} txs  gas {}  bloom {}  {:>5} calls  {:>5} logs  {:>5} writes  {:>5} reads  {:>5} moves  {:>4} verdicts",
+            "block {:>9} {:>4} txs  gas {}  bloom {}  {:>5} calls {:>4} logs {:>5} writes {:>5} reads {:>4} moves {:>4} verdicts",
             self.number,
             self.txs,
             if self.gas_ok() { "ok".to_owned() } else { differs() },
@@ -146,7 +151,9 @@ fn detector(policy: &Arc<Policy>) -> Detector {
 fn policy(args: &Args) -> Result<Arc<Policy>, Failure> {
     let loaded = match &args.policy {
         Some(path) => load_policy(path)?,
-        None => example_policy().map_err(|e| Failure::text(Exit::Usage, e, "this is a defect of this build: report it"))?,
+        None => {
+            example_policy().map_err(|e| Failure::text(Exit::Usage, e, "this is a defect of this build: report it"))?
+        }
     };
     Ok(Arc::new(loaded))
 }
@@ -156,11 +163,16 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
         return folder(args);
     }
     if args.bench {
-        return Err(Failure::text(Exit::Usage, "--bench needs a folder of blocks", "leave out `--bench` for a witness file"));
+        return Err(Failure::text(
+            Exit::Usage,
+            "--bench needs a folder of blocks",
+            "leave out `--bench` for a witness file",
+        ));
     }
     let policy = policy(args)?;
     let (recorded, witness) = load_witness(&args.blocks).map_err(|e| failure(&e, &args.blocks))?;
-    let row = Row::of(&replay(&recorded, witness, Some(&mut detector(&policy))).map_err(|e| failure(&e, &args.blocks))?);
+    let row =
+        Row::of(&replay(&recorded, witness, Some(&mut detector(&policy))).map_err(|e| failure(&e, &args.blocks))?);
     if !args.json {
         print(&row.line())?;
         row.verdicts().try_for_each(|line| print(&line))?;
@@ -171,12 +183,13 @@ pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
 fn folder(args: &Args) -> Result<Exit, Failure> {
     let folder = BlockFolder::open(&args.blocks).map_err(|e| failure(&e, &args.blocks))?;
     let policy = policy(args)?;
-    let bar = progress(folder.numbers().len());
+    let bar = progress(folder.numbers().len(), "blocks");
     let mut rows = Vec::with_capacity(folder.numbers().len());
     for number in folder.numbers() {
         let state_file = folder.state_file(*number);
         let (recorded, state) = folder.load(*number).map_err(|e| failure(&e, &state_file))?;
-        let row = Row::of(&replay(&recorded, state, Some(&mut detector(&policy))).map_err(|e| failure(&e, &state_file))?);
+        let row =
+            Row::of(&replay(&recorded, state, Some(&mut detector(&policy))).map_err(|e| failure(&e, &state_file))?);
         if !args.json {
             bar.suspend(|| {
                 print(&row.line())?;
@@ -191,20 +204,21 @@ fn folder(args: &Args) -> Result<Exit, Failure> {
     finish(args, &rows, measured)
 }
 
-fn progress(blocks: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} blocks  {eta} left").unwrap_or_else(|_| ProgressStyle::default_bar());
-    ProgressBar::new(blocks as u64).with_style(style)
+fn progress(count: usize, what: &str) -> ProgressBar {
+    let template = format!("{{bar:30}} {{pos}}/{{len}} {what}  {{eta}} left");
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(count as u64).with_style(style)
 }
 
-fn measure(folder: &BlockFolder, runs: usize, path: &Path) -> Result<Value, Failure> {
+fn measure(folder: &BlockFolder, runs: usize, path: &Path) -> Result<Bench, Failure> {
     tell(&format!("measuring {runs} passes of plain and fact-extracting replay"));
-    let bar = progress(runs);
+    let bar = progress(runs, "passes");
     let result = bench(folder, runs, |_| bar.inc(1)).map_err(|e| failure(&e, path))?;
     bar.finish_and_clear();
-    Ok(json!({ "plain_us": result.plain_us, "facts_us": result.facts_us, "ratio": result.ratio, "runs": result.runs }))
+    Ok(result)
 }
 
-fn finish(args: &Args, rows: &[Row], measured: Option<Value>) -> Result<Exit, Failure> {
+fn finish(args: &Args, rows: &[Row], measured: Option<Bench>) -> Result<Exit, Failure> {
     let good = rows.iter().filter(|r| r.gas_ok() && r.bloom_ok).count();
     let txs: usize = rows.iter().map(|r| r.txs).sum();
     let gas: u64 = rows.iter().map(|r| r.gas_used).sum();
@@ -215,19 +229,20 @@ fn finish(args: &Args, rows: &[Row], measured: Option<Value>) -> Result<Exit, Fa
             "blocks": rows.iter().map(Row::json).collect::<Vec<_>>(),
             "totals": { "blocks": rows.len(), "blocks_ok": good, "txs": txs, "gas_used": gas },
         });
-        if let (Some(bench), Some(object)) = (measured, object.as_object_mut()) {
+        if let (Some(b), Some(object)) = (measured, object.as_object_mut()) {
+            let bench = json!({ "plain_us": b.plain_us, "facts_us": b.facts_us, "ratio": b.ratio, "runs": b.runs });
             object.insert("bench".to_owned(), bench);
         }
         print(&object.to_string())?;
     } else {
-        print(&format!("\n{good} of {} blocks agree with their headers in gas and logs bloom; {txs} transactions, {gas} gas", rows.len()))?;
+        print(&format!(
+            "\n{good} of {} blocks agree with their headers in gas and logs bloom; {txs} transactions, {gas} gas",
+            rows.len()
+        ))?;
         if let Some(bench) = measured {
             print(&format!(
                 "facts cost {:.3} x a plain revm replay (medians of {} passes: {} us against {} us)",
-                bench["ratio"].as_f64().unwrap_or(f64::NAN),
-                bench["runs"],
-                bench["facts_us"],
-                bench["plain_us"]
+                bench.ratio, bench.runs, bench.facts_us, bench.plain_us
             ))?;
         }
     }

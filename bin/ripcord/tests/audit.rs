@@ -40,7 +40,10 @@ fn a_sound_store_passes_and_says_what_was_checked_and_by_which_key() {
     assert!(field(&pinned, "checkpoints").ends_with("(pinned)"));
 
     let json = ripcord(folder.path(), ["audit", "verify", "store", "--json"]).json();
-    assert_eq!((&json["schema"], &json["entries"], &json["pinned"]), (&"ripcord/audit-verify/1".into(), &40.into(), &false.into()));
+    assert_eq!(
+        (&json["schema"], &json["entries"], &json["pinned"]),
+        (&"ripcord/audit-verify/1".into(), &40.into(), &false.into())
+    );
     assert_eq!(json["root"], field(&done, "root"));
 }
 
@@ -52,7 +55,8 @@ fn another_key_or_a_rewritten_beginning_is_found_when_it_is_pinned() {
     let other_log = ripcord_store::SqliteJournal::open(other.path(), other_key, store::ORIGIN).unwrap();
     let done = ripcord(folder.path(), ["audit", "verify", "store", "--vkey", &other_log.verifier().to_string()]);
     done.refuses(VERIFICATION, &["not by the pinned"]);
-    ripcord(folder.path(), ["audit", "verify", "store", "--vkey", "nonsense"]).refuses(USAGE, &["--vkey is not a verifier key"]);
+    ripcord(folder.path(), ["audit", "verify", "store", "--vkey", "nonsense"])
+        .refuses(USAGE, &["--vkey is not a verifier key"]);
 
     let note = store::open(&folder.path().join("store")).checkpoint().unwrap().to_vec();
     fs::write(folder.path().join("note"), note).unwrap();
@@ -75,7 +79,8 @@ fn one_flipped_byte_inside_an_entry_is_found_and_the_first_bad_entry_is_named() 
     for index in [0_u64, 1, 17, 39] {
         let entry = store::entry(&folder.path().join("store"), index);
         // Pages that were split keep old copies of rows in their free space; one of the places is the live one.
-        let places: Vec<usize> = good.windows(entry.len()).enumerate().filter(|(_, w)| *w == entry).map(|(at, _)| at).collect();
+        let places: Vec<usize> =
+            good.windows(entry.len()).enumerate().filter(|(_, w)| *w == entry).map(|(at, _)| at).collect();
         for offset in [0, entry.len() / 2, entry.len() - 1] {
             let found = places.iter().filter(|place| {
                 let mut bad = good.clone();
@@ -114,7 +119,8 @@ fn a_corrupt_truncated_or_reordered_journal_is_named_by_file_and_entry() {
     check(cut(0), &["0 bytes is not a whole number of pages"]);
     check(cut(8192), &[]);
     check(cut(usize::MAX), &["not a whole number of pages"]);
-    let swap = "UPDATE entries SET data = (SELECT data FROM entries e WHERE e.idx = 25 - entries.idx) WHERE idx IN (12, 13)";
+    let swap =
+        "UPDATE entries SET data = (SELECT data FROM entries e WHERE e.idx = 25 - entries.idx) WHERE idx IN (12, 13)";
     check(|store| store::tamper(store, swap), &["entry 12: its bytes: altered"]);
     check(|store| store::tamper(store, "DELETE FROM entries WHERE idx = 20"), &["entry 20: ", "missing"]);
     check(|store| store::tamper(store, "DELETE FROM entries WHERE idx > 35"), &["entry 36: ", "missing"]);
@@ -149,7 +155,10 @@ fn what_cannot_be_looked_at_is_no_verdict() {
 fn an_export_verifies_like_its_store_and_its_damage_is_found() {
     let folder = forty();
     let done = ripcord(folder.path(), ["audit", "export", "store", "public log"]);
-    assert_eq!((done.code, done.stdout.as_str()), (OK, "ok: 40 entries of ripcord.example.org/test exported to public log\n"));
+    assert_eq!(
+        (done.code, done.stdout.as_str()),
+        (OK, "ok: 40 entries of ripcord.example.org/test exported to public log\n")
+    );
     assert_eq!(done.stderr, "verify: ripcord audit verify 'public log'\n");
     let public = |args: &[&str]| ripcord(folder.path(), [&["audit", "verify", "public log"], args].concat());
     let done = public(&[]);
@@ -180,7 +189,8 @@ fn an_export_verifies_like_its_store_and_its_damage_is_found() {
     ripcord(folder.path(), ["audit", "export", "public log", "again"]).refuses(VERIFICATION, &["public log"]);
     ripcord(folder.path(), ["audit", "export", "nowhere", "again"]).refuses(USAGE, &["nowhere holds neither"]);
     fs::write(folder.path().join("occupied"), "a file").unwrap();
-    ripcord(folder.path(), ["audit", "export", "store", "occupied"]).refuses(ENVIRONMENT, &["occupied", "cannot write the export"]);
+    ripcord(folder.path(), ["audit", "export", "store", "occupied"])
+        .refuses(ENVIRONMENT, &["occupied", "cannot write the export"]);
     store::tamper(&folder.path().join("store"), "UPDATE entries SET data = x'7b7d' WHERE idx = 5");
     ripcord(folder.path(), ["audit", "export", "store", "tainted"]).refuses(VERIFICATION, &["entry 5"]);
     assert!(!folder.path().join("tainted").exists(), "damage is not published");

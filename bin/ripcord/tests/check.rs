@@ -36,7 +36,11 @@ fn a_good_policy_passes_with_its_hash() {
     let done = check(POLICY);
     assert_eq!((done.code, done.stderr.as_str()), (OK, ""), "{done:?}");
     assert!(done.stdout.starts_with("ok: 1 rules, 0 playbooks, policy hash 0x"), "{done:?}");
-    assert_eq!(check(&format!("# a comment\n{POLICY}")).stdout, done.stdout, "the hash is of the meaning, not of the text");
+    assert_eq!(
+        check(&format!("# a comment\n{POLICY}")).stdout,
+        done.stdout,
+        "the hash is of the meaning, not of the text"
+    );
 }
 
 /// The policy of the drill is an ordinary one: with its variables set, and beside the artifacts that it names, it passes.
@@ -90,7 +94,8 @@ fn all_errors_are_shown_at_once_each_with_line_column_and_help() {
 
 #[test]
 fn one_error_is_called_one() {
-    check(&POLICY.replace("cash >= amount('usdc', '100')", "cash >= 100")).refuses(USAGE, &["error: 1 error in lend/ripcord.toml"]);
+    check(&POLICY.replace("cash >= amount('usdc', '100')", "cash >= 100"))
+        .refuses(USAGE, &["error: 1 error in lend/ripcord.toml"]);
     check("schema = \n").refuses(USAGE, &["lend/ripcord.toml:1:"]);
     check("").refuses(USAGE, &["lend/ripcord.toml:1:1"]);
 }
@@ -100,6 +105,10 @@ fn a_file_that_is_not_there_is_the_environment_s_fault() {
     let folder = tempfile::tempdir().unwrap();
     ripcord(folder.path(), ["check"]).refuses(ENVIRONMENT, &["ripcord.toml is not a file"]);
     ripcord(folder.path(), ["check", "."]).refuses(ENVIRONMENT, &[". is not a file"]);
-    fs::write(folder.path().join("ripcord.toml"), POLICY.replace("rules = [", "project.include = [\"absent.toml\"]\nrules = [")).unwrap();
+    fs::write(
+        folder.path().join("ripcord.toml"),
+        POLICY.replace("rules = [", "project.include = [\"absent.toml\"]\nrules = ["),
+    )
+    .unwrap();
     assert_eq!(ripcord(folder.path(), ["check"]).code, USAGE, "a file that the policy names is the policy's business");
 }

@@ -41,12 +41,24 @@ fn the_json_form_is_one_object_that_only_the_seed_decides() {
     let object = done.json();
     assert_eq!((&object["schema"], &object["seed"]), (&"ripcord/drill/1".into(), &7.into()));
     let scenarios = object["scenarios"].as_array().unwrap();
-    assert_eq!(scenarios.iter().map(|s| s["scenario"].as_str().unwrap()).collect::<Vec<_>>(), ["inflation", "inflation-private"]);
+    assert_eq!(
+        scenarios.iter().map(|s| s["scenario"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["inflation", "inflation-private"]
+    );
     scenarios.iter().for_each(check_shape);
-    assert_eq!((&object["acts"], &object["journal"]), (&scenarios[0]["acts"], &scenarios[0]["journal"]), "the first one, at the top");
+    assert_eq!(
+        (&object["acts"], &object["journal"]),
+        (&scenarios[0]["acts"], &scenarios[0]["journal"]),
+        "the first one, at the top"
+    );
 
     let stolen = |scenario: usize, act: usize| number(&scenarios[scenario]["acts"][act]["stolen"]);
-    assert!(stolen(0, 0) > 100_000_000 && stolen(0, 1) * 100 <= stolen(0, 0), "contained: {} of {} cents", stolen(0, 1), stolen(0, 0));
+    assert!(
+        stolen(0, 0) > 100_000_000 && stolen(0, 1) * 100 <= stolen(0, 0),
+        "contained: {} of {} cents",
+        stolen(0, 1),
+        stolen(0, 0)
+    );
     assert_eq!(stolen(1, 1), stolen(1, 0), "one private transaction is not stopped, and the drill says so");
 
     let verify: Vec<&str> = done.stderr.lines().filter_map(|l| l.strip_prefix("verify: ")).collect();
@@ -72,7 +84,8 @@ fn check_flip(folder: &Path, journal: &str, index: u64) {
     let file = folder.join(journal).join("journal.db");
     let good = fs::read(&file).unwrap();
     let entry = store::entry(&folder.join(journal), index);
-    let places: Vec<usize> = good.windows(entry.len()).enumerate().filter(|(_, w)| *w == entry).map(|(at, _)| at).collect();
+    let places: Vec<usize> =
+        good.windows(entry.len()).enumerate().filter(|(_, w)| *w == entry).map(|(at, _)| at).collect();
     let found = places.iter().any(|place| {
         let mut bad = good.clone();
         bad[place + entry.len() / 2] ^= 1;
@@ -129,7 +142,10 @@ fn a_store_that_another_process_writes_is_left_to_it() {
     let mut journal = store::open(&wanted);
     store::append(&mut journal, 5);
     let done = ripcord(folder.path(), ["drill", "inflation", "--store", "shared"]);
-    done.refuses(ENVIRONMENT, &["the store shared/inflation is being written to", "give `--store` a folder of its own"]);
+    done.refuses(
+        ENVIRONMENT,
+        &["the store shared/inflation is being written to", "give `--store` a folder of its own"],
+    );
     store::append(&mut journal, 5);
     journal.close().unwrap();
     let audit = ripcord(folder.path(), ["audit", "verify", "shared/inflation", "--json"]).json();
@@ -166,7 +182,8 @@ impl Drop for SmallDisk {
 #[test]
 fn a_full_disk_ends_the_drill_and_what_was_journaled_verifies() {
     let Some(disk) = SmallDisk::mount() else {
-        let line = "skipped: drill::a_full_disk_ends_the_drill_and_what_was_journaled_verifies needs root to mount a tmpfs";
+        let line =
+            "skipped: drill::a_full_disk_ends_the_drill_and_what_was_journaled_verifies needs root to mount a tmpfs";
         writeln!(std::io::stderr(), "{line}").unwrap();
         return;
     };

@@ -30,7 +30,8 @@ fn a_result_that_cannot_be_written_is_an_error() {
     store::make(&folder.path().join("store"), 3);
     let mut command = command(folder.path(), ["audit", "verify", "store"]);
     // The device that is always full.
-    let done = command.stdout(File::options().write(true).open("/dev/full").unwrap()).stderr(Stdio::piped()).spawn().unwrap();
+    let done =
+        command.stdout(File::options().write(true).open("/dev/full").unwrap()).stderr(Stdio::piped()).spawn().unwrap();
     let output = done.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(ENVIRONMENT), "{stderr}");

@@ -35,7 +35,11 @@ fn the_reference_is_what_the_program_says() {
         }
         assert!(text.contains("Exit codes: 0 ok"), "{path:?} does not tell its exit codes");
         let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
-        page.push_str(&format!("\n## `{}`\n\n```text\n{}\n```\n", [&["ripcord"], path].concat().join(" "), lines.join("\n")));
+        page.push_str(&format!(
+            "\n## `{}`\n\n```text\n{}\n```\n",
+            [&["ripcord"], path].concat().join(" "),
+            lines.join("\n")
+        ));
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
     if std::env::var_os("UPDATE").is_some() {

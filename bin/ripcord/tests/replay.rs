@@ -33,7 +33,8 @@ fn block() -> Value {
 }
 
 fn state() -> Value {
-    let account = |balance: &str, code: Option<B256>| json!({ "balance": balance, "nonce": 0, "code_hash": code, "storage": {} });
+    let account =
+        |balance: &str, code: Option<B256>| json!({ "balance": balance, "nonce": 0, "code_hash": code, "storage": {} });
     json!({
         (ALICE.to_string()): account("0xde0b6b3a7640000", None),
         (BOB.to_string()): account("0x0", None),
@@ -77,8 +78,11 @@ fn a_block_of_plain_transfers_agrees_with_its_header() {
     let folder = Folder::new();
     let done = folder.replay(&[]);
     assert_eq!((done.code, done.stderr.as_str()), (OK, ""));
-    assert!(done.stdout.contains("block  14000000     2 txs  gas ok  bloom ok"), "{}", done.stdout);
-    assert!(done.stdout.ends_with("1 of 1 blocks agree with their headers in gas and logs bloom; 2 transactions, 42000 gas\n"));
+    assert!(done.stdout.contains("block  14000000    2 txs  gas ok  bloom ok"), "{}", done.stdout);
+    assert!(
+        done.stdout
+            .ends_with("1 of 1 blocks agree with their headers in gas and logs bloom; 2 transactions, 42000 gas\n")
+    );
 
     let object = folder.replay(&["--json"]).json();
     assert_eq!(object["schema"], "ripcord/replay/1");
@@ -109,7 +113,57 @@ fn a_block_that_differs_from_its_header_is_a_finding() {
     folder.write("block.json", wrong.to_string());
     let done = folder.replay(&["--json"]);
     assert_eq!(done.code, FINDINGS);
-    assert_eq!((&done.json()["blocks"][0]["gas_ok"], &done.json()["blocks"][0]["bloom_ok"]), (&true.into(), &false.into()));
+    assert_eq!(
+        (&done.json()["blocks"][0]["gas_ok"], &done.json()["blocks"][0]["bloom_ok"]),
+        (&true.into(), &false.into())
+    );
+}
+
+/// Two rules over a number that a contract returns: five.
+const POLICY: &str = r#"schema = 1
+project = { id = "p", owner = "o" }
+rules = [
+  { id = "A-1", title = "At least six", severity = "P2", on = ["block"], expr = "n >= 6" },
+  { id = "A-2", title = "At most six", severity = "P2", on = ["block"], expr = "n <= 6" },
+  { id = "A-3", title = "Never zero", severity = "P2", on = ["block"], expr = "m > 0" },
+]
+[chains.eth]
+id = "eip155:1"
+sources = ["a"]
+[contracts]
+five = { chain = "eth", address = "0x000000000000000000000000000000000000c0de", decimals = 18, code = "any" }
+[signals]
+n = { unit = "count", view = "@five.n()" }
+m = { unit = "count", slot = "0x0000000000000000000000000000000000000000000000000000000000000009", contract = "@five" }
+"#;
+
+#[test]
+fn the_rules_of_a_policy_are_told_by_block() {
+    let five = [0x60_u8, 5, 0x60, 0, 0x52, 0x60, 32, 0x60, 0, 0xf3];
+    let folder = Folder::new();
+    folder.write("codes.json", json!({ (keccak256(five).to_string()): hex::encode_prefixed(five) }).to_string());
+    let mut with_five = state();
+    with_five[CONTRACT.to_string()]["code_hash"] = json!(keccak256(five));
+    folder.write("pre_state.json", with_five.to_string());
+    fs::write(folder.0.path().join("ripcord.toml"), POLICY).unwrap();
+
+    let done = folder.replay(&["--policy", "ripcord.toml"]);
+    assert_eq!(done.code, OK, "{done:?}");
+    for line in ["A-1 VIOLATED in transaction ", "A-3 unknown: missing_state"] {
+        assert!(done.stdout.contains(line), "no {line:?} in {}", done.stdout);
+    }
+    assert!(!done.stdout.contains("A-2"), "what holds is only counted: {}", done.stdout);
+    let verdicts = &folder.replay(&["--policy", "ripcord.toml", "--json"]).json()["blocks"][0]["verdicts"];
+    assert_eq!(
+        (&verdicts["violated"][0]["rule"], &verdicts["unknown"][0]["rule"]),
+        (&"A-1".into(), &"A-3".into()),
+        "{verdicts}"
+    );
+    assert!(verdicts["holds"].as_u64() >= Some(1), "{verdicts}");
+
+    fs::write(folder.0.path().join("ripcord.toml"), POLICY.replace("n >= 6", "k >= 6")).unwrap();
+    folder.replay(&["--policy", "ripcord.toml"]).refuses(USAGE, &["ripcord.toml:4:"]);
+    folder.replay(&["--policy", "absent.toml"]).refuses(ENVIRONMENT, &["absent.toml is not a file"]);
 }
 
 /// The folder with one file replaced is refused with usage code, that file's name and those words.
@@ -131,7 +185,11 @@ fn a_malformed_or_truncated_file_is_refused_by_name_and_place() {
     refused("block.json", text.replacen("\"0x0\"", "\"0x9\"", 9), &["transactions[0]"]);
     let text = state().to_string();
     refused("pre_state.json", &text[..text.len() - 1], &[&format!("line 1 column {}", text.len() - 1)]);
-    refused("codes.json", json!({ (B256::ZERO.to_string()): "0x00" }).to_string(), &["the code does not have this hash"]);
+    refused(
+        "codes.json",
+        json!({ (B256::ZERO.to_string()): "0x00" }).to_string(),
+        &["the code does not have this hash"],
+    );
     refused("codes.json", "{\n[", &["line 2 column 1"]);
     refused("block_hashes.bincode", [1, 0xfc, 0], &["byte 3"]);
 }
@@ -177,7 +235,11 @@ mod real_data {
 
     fn unpacked(name: &str) -> PathBuf {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.cache/data").join(name);
-        assert!(path.exists(), "{} is missing: run `cargo xtask data` (RIPCORD_DATA names the folder of archives)", path.display());
+        assert!(
+            path.exists(),
+            "{} is missing: run `cargo xtask data` (RIPCORD_DATA names the folder of archives)",
+            path.display()
+        );
         path
     }
 

@@ -22,7 +22,11 @@ pub(crate) fn append(journal: &mut SqliteJournal, count: u64) {
         journal
             .commit(&Batch {
                 entries: vec![ripcord_store::replay::encode(&record).unwrap()],
-                outbox: vec![OutboxRow { key: B256::from(U256::from(n + 1)), kind: "submit".to_owned(), payload: vec![1, 2, 3] }],
+                outbox: vec![OutboxRow {
+                    key: B256::from(U256::from(n + 1)),
+                    kind: "submit".to_owned(),
+                    payload: vec![1, 2, 3],
+                }],
                 cursor: None,
             })
             .unwrap();

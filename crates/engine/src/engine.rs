@@ -84,11 +84,8 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
     pub fn open(setup: Setup, journal: J, now: Millis) -> Result<(Self, Vec<Effect>), EngineError> {
         let program = setup.policy.program();
         let size = journal.size();
-        let (guardian, tail) = if size == 0 {
-            (Guardian::new(program, now), Vec::new())
-        } else {
-            rebuild(program, &journal)?
-        };
+        let (guardian, tail) =
+            if size == 0 { (Guardian::new(program, now), Vec::new()) } else { rebuild(program, &journal)? };
         let pipelines = setup.chains.iter().map(|c| (c.chain, Pipeline::new(*c))).collect();
         let mut engine = Self {
             guardian,
@@ -122,7 +119,13 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
     ///
     /// # Errors
     /// [`EngineError`]; the engine has stopped.
-    pub fn resync(&mut self, now: Millis, chain: ChainId, source: S, header: Header) -> Result<Vec<Effect>, EngineError> {
+    pub fn resync(
+        &mut self,
+        now: Millis,
+        chain: ChainId,
+        source: S,
+        header: Header,
+    ) -> Result<Vec<Effect>, EngineError> {
         self.check()?;
         if let Some(pipeline) = self.pipelines.get_mut(&chain) {
             pipeline.resync(source, header);
@@ -140,7 +143,9 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
         self.check()?;
         match observation {
             Observation::Tick => self.guardian.handle(now, Input::Tick),
-            Observation::Head { chain, source, block } => self.guardian.handle(now, Input::Head { chain, source, block }),
+            Observation::Head { chain, source, block } => {
+                self.guardian.handle(now, Input::Head { chain, source, block })
+            }
             Observation::Body { block } => self.body(now, block),
             Observation::Pending { chain, tx } => self.pending(now, chain, &tx),
             Observation::SourceFault { chain, source, why } => {
@@ -291,7 +296,12 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
                     return;
                 }
                 Err(Stuck::State) => {
-                    let at = BlockRef { number: block.number.saturating_sub(1), hash: block.parent, parent: B256::ZERO, timestamp: 0 };
+                    let at = BlockRef {
+                        number: block.number.saturating_sub(1),
+                        hash: block.parent,
+                        parent: B256::ZERO,
+                        timestamp: 0,
+                    };
                     self.want(Effect::Resync { chain, at });
                     return;
                 }

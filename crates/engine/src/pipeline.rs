@@ -56,7 +56,14 @@ pub(crate) struct Pipeline<S: StateSource> {
 
 impl<S: StateSource> Pipeline<S> {
     pub(crate) fn new(setup: ChainSetup) -> Self {
-        Self { setup, executor: None, standing: None, bodies: BTreeMap::new(), order: VecDeque::new(), backlog: VecDeque::new() }
+        Self {
+            setup,
+            executor: None,
+            standing: None,
+            bodies: BTreeMap::new(),
+            order: VecDeque::new(),
+            backlog: VecDeque::new(),
+        }
     }
 
     /// Starts afresh on a state.
@@ -123,7 +130,8 @@ impl<S: StateSource> Pipeline<S> {
         wanted: &BTreeSet<RuleId>,
     ) -> Result<Executed, Stuck> {
         let body = self.bodies.get(&block.hash).cloned().ok_or(Stuck::Body(block.hash))?;
-        let Some(executor) = self.executor.as_mut().filter(|_| self.standing.is_some_and(|s| s.hash == block.parent)) else {
+        let Some(executor) = self.executor.as_mut().filter(|_| self.standing.is_some_and(|s| s.hash == block.parent))
+        else {
             return Err(Stuck::State);
         };
         executor.next_block(body.header.clone());
@@ -181,7 +189,12 @@ impl<S: StateSource> Pipeline<S> {
 /// Sets the environment of the block after the head; returns the head's, to be restored.
 fn open_next<S: StateSource>(executor: &mut Executor<S>) -> Header {
     let real = executor.header().clone();
-    executor.next_block(Header { number: real.number + 1, timestamp: real.timestamp + 1, parent: real.hash, ..real.clone() });
+    executor.next_block(Header {
+        number: real.number + 1,
+        timestamp: real.timestamp + 1,
+        parent: real.hash,
+        ..real.clone()
+    });
     real
 }
 
@@ -228,7 +241,13 @@ fn ask<S: StateSource>(
     executor: &mut Executor<S>,
 ) -> Option<Signal> {
     let verdict = detector.check(rule, timestamp, executor)?;
-    Some(Signal { rule: rule.clone(), rule_hash: detector.policy().rule(rule)?.spec.hash, at, verdict, loss_usd_e8: None })
+    Some(Signal {
+        rule: rule.clone(),
+        rule_hash: detector.policy().rule(rule)?.spec.hash,
+        at,
+        verdict,
+        loss_usd_e8: None,
+    })
 }
 
 fn try_action<S: StateSource>(

@@ -7,9 +7,7 @@ use crate::hardfork::Hardforks;
 use crate::snapshots::{DbError, Snapshots};
 use crate::tracked::TrackedBlock;
 use alloy_primitives::{Address, B256, Bytes, U256, address};
-use ripcord_core::chain::{ChainId, Finality, Position};
-use ripcord_core::fact::{ReadKey, TxFacts};
-use ripcord_core::ports::{MissingState, ReadSet, Snapshot, StateSource, ViewCall, ViewError, ViewOutput, Views};
+use revm::SystemCallEvm;
 use revm::bytecode::Bytecode;
 use revm::context::result::{EVMError, ExecutionResult, HaltReason};
 use revm::context::{BlockEnv, CfgEnv, Context, ContextSetters, Evm, FrameStack, JournalTr, TxEnv};
@@ -22,7 +20,9 @@ use revm::handler::{EthPrecompiles, Handler};
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{TxKind, eip4844};
 use revm::state::EvmState;
-use revm::SystemCallEvm;
+use ripcord_core::chain::{ChainId, Finality, Position};
+use ripcord_core::fact::{ReadKey, TxFacts};
+use ripcord_core::ports::{MissingState, ReadSet, Snapshot, StateSource, ViewCall, ViewError, ViewOutput, Views};
 
 /// Slots that one executor keeps; beyond it [`Executor::is_full`] asks for a fresh one.
 pub const OVERLAY_SLOTS_MAX: usize = 4_000_000;

@@ -3,11 +3,11 @@
 use crate::block::Tx;
 use crate::frames::Recorder;
 use alloy_primitives::{Address, B256, U256, b256};
-use ripcord_core::chain::Position;
-use ripcord_core::fact::{LogFact, MoveKind, ReadKey, StateKey, TokenMove, TxFacts, WriteFact};
 use revm::context::result::ExecutionResult;
 use revm::primitives::{KECCAK_EMPTY, Log};
 use revm::state::{Account, EvmState};
+use ripcord_core::chain::Position;
+use ripcord_core::fact::{LogFact, MoveKind, ReadKey, StateKey, TokenMove, TxFacts, WriteFact};
 
 /// `Transfer(address,address,uint256)`, ERC-20.
 const TRANSFER: B256 = b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");
@@ -90,7 +90,12 @@ fn account_changes(address: Address, account: &Account, writes: &mut Vec<WriteFa
         reads.push(ReadKey { account: address, slot: Some(*slot) });
         let after = if destroyed { U256::ZERO } else { value.present_value };
         if value.original_value != after {
-            writes.push(WriteFact { account: address, key: StateKey::Slot(*slot), before: value.original_value, after });
+            writes.push(WriteFact {
+                account: address,
+                key: StateKey::Slot(*slot),
+                before: value.original_value,
+                after,
+            });
         }
     }
     if let Some(new) = reads.get_mut(first_read..) {

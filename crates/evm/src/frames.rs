@@ -5,20 +5,18 @@
 use crate::snapshots::Snapshots;
 use crate::tracked::TrackedBlock;
 use alloy_primitives::{Address, Bytes, U256};
-use ripcord_core::fact::{CallEnd, CallFact, CallKind, MoveKind, TokenMove};
-use ripcord_core::ports::StateSource;
 use revm::context::result::{EVMError, HaltReason, InvalidTransaction};
 use revm::context::{CfgEnv, ContextTr, Evm, FrameStack, JournalTr, LocalContextTr, TxEnv};
 use revm::context_interface::CreateScheme;
 use revm::handler::evm::{ContextDbError, FrameInitResult};
 use revm::handler::instructions::EthInstructions;
-use revm::handler::{
-    EthFrame, EthPrecompiles, EvmTr, FrameInitOrResult, FrameResult, FrameTr, Handler, ItemOrResult,
-};
+use revm::handler::{EthFrame, EthPrecompiles, EvmTr, FrameInitOrResult, FrameResult, FrameTr, Handler, ItemOrResult};
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::interpreter_action::FrameInit;
 use revm::interpreter::{CallScheme, FrameInput, GasTracker, InstructionResult};
 use revm::{Context, Journal, JournalEntry};
+use ripcord_core::fact::{CallEnd, CallFact, CallKind, MoveKind, TokenMove};
+use ripcord_core::ports::StateSource;
 
 pub(crate) type Ctx<S> = Context<TrackedBlock, TxEnv, CfgEnv, Snapshots<S>, Journal<Snapshots<S>>, ()>;
 pub(crate) type Inner<S> =
@@ -61,8 +59,7 @@ impl Recorder {
         let interpreted = result.interpreter_result();
         call.end = end_of(interpreted.result);
         // An exceptional halt takes all gas of its frame and returns nothing, whatever the interpreter had left when it stopped.
-        call.gas_used =
-            if interpreted.result.is_halt() { call.gas_limit } else { interpreted.gas.total_gas_spent() };
+        call.gas_used = if interpreted.result.is_halt() { call.gas_limit } else { interpreted.gas.total_gas_spent() };
         if !matches!(call.end, CallEnd::Halt(_)) {
             call.output = interpreted.output.clone();
         }
@@ -170,7 +167,15 @@ fn entered<S: StateSource>(context: &Ctx<S>, input: &FrameInput) -> Option<CallF
                 CreateScheme::Create2 { .. } | CreateScheme::Custom { .. } => CallKind::Create2,
             };
             let none = Address::ZERO;
-            Some(fact(kind, create.caller(), none, none, create.value(), create.gas_limit(), create.init_code().clone()))
+            Some(fact(
+                kind,
+                create.caller(),
+                none,
+                none,
+                create.value(),
+                create.gas_limit(),
+                create.init_code().clone(),
+            ))
         }
     }
 }
@@ -310,9 +315,8 @@ impl<S: StateSource> Handler for ViewHandler<S> {
         evm: &mut Self::Evm,
         gas: &mut GasTracker,
     ) -> Result<Option<FrameInit>, Self::Error> {
-        let mut init =
-            revm::handler::MainnetHandler::<Self::Evm, Self::Error, EthFrame<EthInterpreter>>::default()
-                .first_frame_input(evm, gas)?;
+        let mut init = revm::handler::MainnetHandler::<Self::Evm, Self::Error, EthFrame<EthInterpreter>>::default()
+            .first_frame_input(evm, gas)?;
         if let Some(FrameInput::Call(call)) = init.as_mut().map(|i| &mut i.frame_input) {
             call.is_static = true;
         }

@@ -39,10 +39,10 @@ impl MemoryState {
             }
         }
         for write in &facts.writes {
-            let account = self.accounts.entry(write.account).or_insert_with(|| AccountState {
-                code_hash: KECCAK256_EMPTY,
-                ..AccountState::default()
-            });
+            let account = self
+                .accounts
+                .entry(write.account)
+                .or_insert_with(|| AccountState { code_hash: KECCAK256_EMPTY, ..AccountState::default() });
             match write.key {
                 StateKey::Balance => account.balance = write.after,
                 StateKey::Nonce => account.nonce = write.after.saturating_to(),

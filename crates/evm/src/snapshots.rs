@@ -4,11 +4,11 @@
 //! so that before and after a transaction are two heights of one stack (`architecture.md` section 4).
 
 use alloy_primitives::map::{AddressMap, B256Map, HashMap, U256Map};
-use ripcord_core::ports::{MissingState, StateSource};
 use revm::bytecode::Bytecode;
 use revm::database_interface::{DBErrorMarker, Database};
 use revm::primitives::{Address, B256, KECCAK_EMPTY, U256};
 use revm::state::{AccountInfo, EvmState};
+use ripcord_core::ports::{MissingState, StateSource};
 use std::collections::VecDeque;
 
 /// Why the database has no answer.

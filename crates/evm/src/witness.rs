@@ -68,7 +68,11 @@ impl Witness {
                 TrieNode::Branch(branch) => {
                     let nibble = rest.first().ok_or(Stop::Missing)?;
                     depth += 1;
-                    let child = branch.as_ref().children().find(|(index, _)| *index == nibble).and_then(|(_, child)| child.cloned());
+                    let child = branch
+                        .as_ref()
+                        .children()
+                        .find(|(index, _)| *index == nibble)
+                        .and_then(|(_, child)| child.cloned());
                     match child {
                         None => return Ok(None),
                         Some(child) => child,

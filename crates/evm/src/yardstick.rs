@@ -25,7 +25,13 @@ impl<S: StateSource> DatabaseRef for Plain<S> {
         let code_hash = if account.code_hash.is_zero() { KECCAK_EMPTY } else { account.code_hash };
         let code = if code_hash == KECCAK_EMPTY { Bytecode::default() } else { self.code_by_hash_ref(code_hash)? };
         let AccountInfo { account_id, .. } = AccountInfo::default();
-        Ok(Some(AccountInfo { balance: account.balance, nonce: account.nonce, code_hash, account_id, code: Some(code) }))
+        Ok(Some(AccountInfo {
+            balance: account.balance,
+            nonce: account.nonce,
+            code_hash,
+            account_id,
+            code: Some(code),
+        }))
     }
 
     fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, DbError> {
@@ -46,7 +52,10 @@ impl<S: StateSource> DatabaseRef for Plain<S> {
 ///
 /// # Errors
 /// [`ExecError`].
-#[expect(clippy::disallowed_methods, reason = "the one purpose of this function is to take the time; nothing decides on it")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one purpose of this function is to take the time; nothing decides on it"
+)]
 pub fn plain_replay<S: StateSource>(
     block: &Block,
     state: S,

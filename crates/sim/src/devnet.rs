@@ -265,9 +265,13 @@ impl Devnet {
         let nonce_of = |account| state.account(account).ok().flatten().map_or(0, |a| a.nonce);
         self.waiting.retain(|w| w.tx.nonce >= nonce_of(w.tx.from));
         let eligible = |w: &&Waiting| {
-            w.held_until <= number && w.tx.gas_limit <= gas_left && w.tx.nonce == nonce_of(w.tx.from) && w.tx.max_fee >= u128::from(BASE_FEE)
+            w.held_until <= number
+                && w.tx.gas_limit <= gas_left
+                && w.tx.nonce == nonce_of(w.tx.from)
+                && w.tx.max_fee >= u128::from(BASE_FEE)
         };
-        let best = self.waiting.iter().filter(eligible).max_by_key(|w| (tip(&w.tx), std::cmp::Reverse(w.arrival)))?.arrival;
+        let best =
+            self.waiting.iter().filter(eligible).max_by_key(|w| (tip(&w.tx), std::cmp::Reverse(w.arrival)))?.arrival;
         let index = self.waiting.iter().position(|w| w.arrival == best)?;
         Some(self.waiting.remove(index))
     }
@@ -301,7 +305,12 @@ impl Devnet {
     /// Facts of a transaction, newest block first.
     #[must_use]
     pub fn facts(&self, hash: B256) -> Option<&TxFacts> {
-        self.canonical.values().rev().filter_map(|h| self.blocks.get(h)).flat_map(|b| &b.facts).find(|f| f.at.tx == Some(hash))
+        self.canonical
+            .values()
+            .rev()
+            .filter_map(|h| self.blocks.get(h))
+            .flat_map(|b| &b.facts)
+            .find(|f| f.at.tx == Some(hash))
     }
 }
 

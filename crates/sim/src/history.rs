@@ -28,7 +28,8 @@ const EXAMPLE: &str = include_str!("../../../drills/mainnet/ripcord.toml");
 /// Its diagnostics, rendered; only a defect of this build gives any.
 pub fn example_policy() -> Result<Policy, String> {
     let options = LoadOptions { vars: [("RECORDED".to_owned(), "recorded blocks".to_owned())].into() };
-    let files = |name: &str| if name == "ripcord.toml" { Ok(EXAMPLE.as_bytes().to_vec()) } else { Err("not there".to_owned()) };
+    let files =
+        |name: &str| if name == "ripcord.toml" { Ok(EXAMPLE.as_bytes().to_vec()) } else { Err("not there".to_owned()) };
     load("ripcord.toml", &files, &options)
         .map_err(|all| ripcord_policy::render(&all, &[("ripcord.toml".to_owned(), EXAMPLE.to_owned())].into()))
 }
@@ -90,7 +91,9 @@ impl HistoryError {
             Self::Execution { source: ExecError::Missing(_), .. } => {
                 "the recorded pre-state lacks a value that this block reads; it was not taken as zero. Record the state again"
             }
-            Self::Execution { .. } => "the recorded transactions do not fit the recorded state: record both from the same block",
+            Self::Execution { .. } => {
+                "the recorded transactions do not fit the recorded state: record both from the same block"
+            }
         }
     }
 }

@@ -25,6 +25,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use trouble::Trouble;
 
+/// The policy of all simulated worlds.
+const POLICY: &str = include_str!("../../../drills/simulation/ripcord.toml");
 /// Users of a simulated world.
 const USERS: usize = 4;
 /// Blocks without trouble at the end, in which everything must come to rest.
@@ -160,7 +162,10 @@ impl Disk for SqliteDisk {
 }
 
 impl Journal for SqliteDisk {
-    fn commit(&mut self, batch: &ripcord_core::ports::Batch) -> Result<ripcord_core::ports::Committed, ripcord_core::ports::JournalError> {
+    fn commit(
+        &mut self,
+        batch: &ripcord_core::ports::Batch,
+    ) -> Result<ripcord_core::ports::Committed, ripcord_core::ports::JournalError> {
         self.journal.commit(batch)
     }
 
@@ -200,7 +205,7 @@ impl Stage {
     pub fn new() -> Result<Self, DrillError> {
         let mut devnet = Devnet::new(CHAIN, crate::drill::genesis(USERS), 1_800_000_000);
         let protocol = Protocol::deploy(&mut devnet, Build::Vulnerable, USERS)?;
-        let policy = Arc::new(policy(&protocol)?);
+        let policy = Arc::new(policy(POLICY, &protocol)?);
         Ok(Self { devnet, protocol, policy })
     }
 }

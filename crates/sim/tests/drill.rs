@@ -9,7 +9,11 @@ use std::ops::Range;
 /// What every act of every scenario has in common: enough honest traffic, and a theft of the promised size.
 fn check_act(act: &Act, seed: u64) {
     let place = format!("seed {seed}, {:?}", act.act);
-    assert!(act.honest_before_theft >= 500, "{place}: {} honest transactions before the theft", act.honest_before_theft);
+    assert!(
+        act.honest_before_theft >= 500,
+        "{place}: {} honest transactions before the theft",
+        act.honest_before_theft
+    );
     assert!(act.actors >= 50, "{place}: {} honest senders", act.actors);
     assert_eq!(act.honest_refused_before, 0, "{place}: an honest transaction was refused before the containment");
     assert!(act.honest_refused <= act.honest, "{place}");
@@ -38,7 +42,10 @@ fn contained(seeds: Range<u64>) {
         drill.acts.iter().for_each(|act| check_act(act, seed));
         let (before, after) = (unguarded.stolen_usd_e8, guarded.stolen_usd_e8);
         assert!(before > million(), "seed {seed}: the theft took {before}");
-        assert!(after * U256::from(100) <= before, "seed {seed}: {after} of {before} stolen under the guardian\n{guarded:#?}");
+        assert!(
+            after * U256::from(100) <= before,
+            "seed {seed}: {after} of {before} stolen under the guardian\n{guarded:#?}"
+        );
         assert!(guarded.blocks_to_contain.is_some_and(|blocks| blocks <= 1), "seed {seed}: {guarded:#?}");
         assert_eq!(unguarded.theft.begins_after_blocks, Some(1), "seed {seed}");
         assert_eq!(unguarded.blocks_to_contain, None, "seed {seed}");
@@ -74,7 +81,10 @@ fn one_private_transaction_is_not_stopped_but_what_comes_after_it_is() {
         drill.acts.iter().for_each(|act| check_act(act, seed));
         assert_eq!((guarded.theft.sent, guarded.theft.private), (1, 1), "seed {seed}");
         assert!(unguarded.stolen_usd_e8 > million(), "seed {seed}");
-        assert!(guarded.stolen_usd_e8 * U256::from(10) >= unguarded.stolen_usd_e8 * U256::from(9), "seed {seed}: {guarded:#?}");
+        assert!(
+            guarded.stolen_usd_e8 * U256::from(10) >= unguarded.stolen_usd_e8 * U256::from(9),
+            "seed {seed}: {guarded:#?}"
+        );
         assert!(guarded.blocks_to_contain.is_some_and(|blocks| (1..=2).contains(&blocks)), "seed {seed}: {guarded:#?}");
         assert_eq!((control.stolen_usd_e8, control.blocks_to_contain), (U256::ZERO, None), "seed {seed}");
     }

@@ -89,7 +89,10 @@ fn flush(out: &mut String, last: &mut Option<(String, usize)>) {
 
 fn is_routine(body: &Body) -> bool {
     use Input::{Account, Evaluated, Fact, Head};
-    matches!(body, Body::Chain { retracted: false, .. } | Body::Input(Head { .. } | Evaluated { .. } | Account { .. } | Fact(_)))
+    matches!(
+        body,
+        Body::Chain { retracted: false, .. } | Body::Input(Head { .. } | Evaluated { .. } | Account { .. } | Fact(_))
+    )
 }
 
 fn is_repeated(body: &Body, verdicts: &mut BTreeMap<String, String>) -> bool {
@@ -124,7 +127,9 @@ fn say(body: &Body) -> String {
         Body::Incident(event) => format!("incident: {}", say_event(event)),
         Body::Intent(s) => format!("intent: {} attempt {} nonce {}", s.action.step, s.attempt, s.nonce),
         Body::Asked(ask) => format!("asked: {}", ask.step),
-        Body::Notified(notice) => format!("notified {:?}: {}", notice.severity, notice.text.split(" (").next().unwrap_or_default()),
+        Body::Notified(notice) => {
+            format!("notified {:?}: {}", notice.severity, notice.text.split(" (").next().unwrap_or_default())
+        }
         Body::Ladder { rule, mode, .. } => format!("ladder: {rule} {mode:?}"),
         Body::Shadow { rule, .. } => format!("shadow: {rule}"),
         Body::Chain { block: BlockRef { number, .. }, .. } => format!("block {number} dropped"),
@@ -147,12 +152,21 @@ fn say_input(input: &Input) -> String {
             format!("attempt {attempt} {}", if result.is_ok() { "taken" } else { "refused" })
         }
         Input::Receipt(receipt) => {
-            format!("receipt in block {}: {}", receipt.block_number, if receipt.success { "success" } else { "failure" })
+            format!(
+                "receipt in block {}: {}",
+                receipt.block_number,
+                if receipt.success { "success" } else { "failure" }
+            )
         }
-        other => {
-            let text = format!("{other:?}");
-            text.split([' ', '(', '{']).next().unwrap_or_default().to_owned()
-        }
+        Input::Tick
+        | Input::Head { .. }
+        | Input::SourceFault { .. }
+        | Input::Fact(_)
+        | Input::Evaluated { .. }
+        | Input::Blind { .. }
+        | Input::Human(_)
+        | Input::Account { .. }
+        | Input::Restarted => format!("{input:?}"),
     }
 }
 
@@ -167,7 +181,14 @@ fn say_event(event: &IncidentEvent) -> String {
         IncidentEvent::Contained { incident, blocks_to_contain, .. } => {
             format!("{incident} contained, blocks to contain: {blocks_to_contain}")
         }
-        other => format!("{other:?}"),
+        IncidentEvent::SignalsRetracted { .. }
+        | IncidentEvent::Uncontained { .. }
+        | IncidentEvent::Exiting { .. }
+        | IncidentEvent::Recovering { .. }
+        | IncidentEvent::Reopened { .. }
+        | IncidentEvent::Acknowledged { .. }
+        | IncidentEvent::Labelled { .. }
+        | IncidentEvent::Resolved { .. } => format!("{event:?}"),
     }
 }
 
@@ -210,7 +231,11 @@ fn check(name: &str) {
             renewed.replace_range(fence.content.clone(), &now);
         } else {
             let then = &story[fence.content.clone()];
-            assert!(then == now, "{name}, block `{}`: expected\n{then}\nand it was\n{now}\nUPDATE=1 writes it anew", fence.tag);
+            assert!(
+                then == now,
+                "{name}, block `{}`: expected\n{then}\nand it was\n{now}\nUPDATE=1 writes it anew",
+                fence.tag
+            );
         }
     }
     assert!(compared >= 2, "{name} expects too little");

@@ -128,7 +128,7 @@ pub(super) fn play<J: Journal>(
     let mut devnet = Devnet::new(CHAIN, genesis(USERS), GENESIS_SECS);
     let protocol = Protocol::deploy(&mut devnet, build, USERS)?;
     let mut attack = Attack::prepare(&mut devnet, &protocol, form, seed)?;
-    let policy = Arc::new(scenario::policy(&protocol)?);
+    let policy = Arc::new(scenario::policy(scenario::POLICY, &protocol)?);
     let mut rng = fastrand::Rng::with_seed(seed);
     let sources = (0..3).map(|_| Source::new(rng.u64(200..900))).collect();
     let clock = Millis(devnet.head().timestamp * 1000);
@@ -165,7 +165,8 @@ impl<J: Journal> Stage<J> {
     fn crowd(&mut self, txs: Vec<Tx>, rng: &mut fastrand::Rng) -> Result<(), DrillError> {
         for tx in txs {
             let nonce = self.world.devnet.next_nonce(tx.from);
-            let hash = self.world.submit(Tx { nonce, ..tx }, Lane::Public, rng.u64(50..400)).map_err(DrillError::Refused)?;
+            let hash =
+                self.world.submit(Tx { nonce, ..tx }, Lane::Public, rng.u64(50..400)).map_err(DrillError::Refused)?;
             self.honest.insert(hash);
         }
         Ok(())
@@ -229,8 +230,13 @@ impl<J: Journal> Stage<J> {
         let (pages, sent) = (self.world.pages.len(), self.world.sent.len());
         self.world.run_until(until)?;
         let block = self.world.devnet.head().number;
-        let pages: Vec<_> =
-            self.world.pages.iter().skip(pages).map(|p| (p.at, block, Who::Guardian, format!("pages {:?}: {}", p.notice.severity, p.notice.text))).collect();
+        let pages: Vec<_> = self
+            .world
+            .pages
+            .iter()
+            .skip(pages)
+            .map(|p| (p.at, block, Who::Guardian, format!("pages {:?}: {}", p.notice.severity, p.notice.text)))
+            .collect();
         let sent: Vec<_> = self
             .world
             .sent
@@ -238,7 +244,12 @@ impl<J: Journal> Stage<J> {
             .skip(sent)
             .map(|s| {
                 let tip = s.submission.priority_fee_wei / U256::from(1_000_000_000);
-                (s.at, block, Who::Guardian, format!("signs and sends {} with a tip of {tip} gwei", s.submission.action.step))
+                (
+                    s.at,
+                    block,
+                    Who::Guardian,
+                    format!("signs and sends {} with a tip of {tip} gwei", s.submission.action.step),
+                )
             })
             .collect();
         self.lines.extend(pages);
@@ -263,7 +274,8 @@ impl<J: Journal> Stage<J> {
         };
         let started = self.first_move.map_or(Millis::default(), |(at, _)| at);
         self.lines.sort_by_key(|(at, block, ..)| (*at, *block));
-        let since = |at: Millis| i64::try_from(at.0).unwrap_or(i64::MAX).saturating_sub(i64::try_from(started.0).unwrap_or(0));
+        let since =
+            |at: Millis| i64::try_from(at.0).unwrap_or(i64::MAX).saturating_sub(i64::try_from(started.0).unwrap_or(0));
         let timeline = self
             .lines
             .iter()

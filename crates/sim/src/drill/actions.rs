@@ -2,7 +2,8 @@
 
 use super::DrillError;
 use super::protocol::{
-    ASSETS, Eyes, OWNER, Protocol, THIEF, borrowCall, call, depositCall, mintCall, pausedCall, repayCall, transferCall, withdrawCall,
+    ASSETS, Eyes, OWNER, Protocol, THIEF, borrowCall, call, depositCall, mintCall, pausedCall, repayCall, transferCall,
+    withdrawCall,
 };
 use alloy_primitives::{Address, U256};
 use alloy_sol_types::{SolCall, sol};
@@ -42,14 +43,22 @@ pub fn withdraw(protocol: &Protocol, asset: usize, account: Address, thousandths
 #[must_use]
 pub fn borrow(protocol: &Protocol, asset: usize, thousandths: u64) -> Tx {
     let (_, vault) = pair(protocol, asset);
-    call(Address::ZERO, protocol.market, borrowCall { vault, assets: units(asset, U256::from(thousandths)) / U256::from(1000) })
+    call(
+        Address::ZERO,
+        protocol.market,
+        borrowCall { vault, assets: units(asset, U256::from(thousandths)) / U256::from(1000) },
+    )
 }
 
 /// Repays thousandths of a whole token.
 #[must_use]
 pub fn repay(protocol: &Protocol, asset: usize, thousandths: u64) -> Tx {
     let (_, vault) = pair(protocol, asset);
-    call(Address::ZERO, protocol.market, repayCall { vault, assets: units(asset, U256::from(thousandths)) / U256::from(1000) })
+    call(
+        Address::ZERO,
+        protocol.market,
+        repayCall { vault, assets: units(asset, U256::from(thousandths)) / U256::from(1000) },
+    )
 }
 
 /// The owner mints tokens to the thief, who donates them to a vault: `percent` of what one user started with, ten times over.
@@ -72,7 +81,15 @@ pub fn unpause(protocol: &Protocol) -> Tx {
 /// A transfer of nothing to oneself: it uses a nonce.
 #[must_use]
 pub fn nothing(account: Address) -> Tx {
-    Tx { kind: 2, from: account, to: Some(account), gas_limit: 21_000, max_fee: 900_000_000_000, priority_fee: Some(500_000_000_000), ..Tx::default() }
+    Tx {
+        kind: 2,
+        from: account,
+        to: Some(account),
+        gas_limit: 21_000,
+        max_fee: 900_000_000_000,
+        priority_fee: Some(500_000_000_000),
+        ..Tx::default()
+    }
 }
 
 /// Whether calldata is a bounded pause.

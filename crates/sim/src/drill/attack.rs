@@ -2,7 +2,8 @@
 
 use super::DrillError;
 use super::protocol::{
-    ASSETS, EMPTY, Eyes, OWNER, Protocol, THIEF, allCall, borrowFromCall, call, cashCall, exitCall, mintCall, setUpCall, transferCall,
+    ASSETS, EMPTY, Eyes, OWNER, Protocol, THIEF, allCall, borrowFromCall, call, cashCall, exitCall, mintCall,
+    setUpCall, transferCall,
 };
 use crate::devnet::{Devnet, Lane};
 use alloy_primitives::{Address, U256};
@@ -48,7 +49,8 @@ impl Attack {
             pools += asset.usd_e8(eyes.view(vault, cashCall {})?);
         }
         // The health check looks at one of two shares, so that the donation must be worth twice the loot over the collateral factor.
-        let needed = pools * U256::from(2) * U256::from(10_000) / U256::from(asset.factor_bps) * U256::from(13) / U256::from(10);
+        let needed =
+            pools * U256::from(2) * U256::from(10_000) / U256::from(asset.factor_bps) * U256::from(13) / U256::from(10);
         let donation = needed * asset.units(1) / U256::from(asset.price_e8);
         let seed_assets = asset.units(1);
         let (token, _) = protocol.pair(EMPTY)?;

@@ -1,9 +1,9 @@
 //! Scenarios: which theft, in which acts, under which policy.
 
+use super::DrillError;
 use super::act::{Act, ActName, play};
 use super::attack::Form;
 use super::protocol::{ASSETS, GUARDIAN, Protocol};
-use super::DrillError;
 use crate::world::WorldError;
 use alloy_primitives::keccak256;
 use ripcord_core::io::Record;
@@ -13,7 +13,7 @@ use ripcord_store::{LogKey, MemoryJournal, SqliteJournal};
 use std::path::Path;
 
 /// The drill's policy, as a user would write it.
-const POLICY: &str = include_str!("../../../../drills/inflation/ripcord.toml");
+pub(super) const POLICY: &str = include_str!("../../../../drills/inflation/ripcord.toml");
 /// Name of the drill's log in its checkpoints.
 const ORIGIN: &str = "ripcord.example/drill";
 
@@ -100,7 +100,8 @@ pub fn run(scenario: Scenario, seed: u64, store: Option<&Path>) -> Result<Drill,
 pub fn records(scenario: Scenario, seed: u64) -> Result<(Act, Vec<Record>), DrillError> {
     let (act, journal) = play(ActName::Guarded, scenario.form(), seed, Some(MemoryJournal::new()))?;
     let journal = journal.ok_or_else(|| DrillError::Refused("the guardian to live to the end".to_owned()))?;
-    let records = ripcord_store::replay::records(&journal, 0).map(|r| r.map(|(_, record)| record)).collect::<Result<_, _>>();
+    let records =
+        ripcord_store::replay::records(&journal, 0).map(|r| r.map(|(_, record)| record)).collect::<Result<_, _>>();
     Ok((act, records.map_err(|e| WorldError::Engine(EngineError::Entry(e.to_string())))?))
 }
 
@@ -116,11 +117,11 @@ fn on_disk(form: Form, seed: u64, folder: &Path) -> Result<(Act, Option<JournalP
     Ok((act, Some(JournalProof { entries, checkpoint })))
 }
 
-/// The drill's policy, bound to a deployed market.
+/// A policy bound to a deployed market: the drill's, or another one for the same market.
 ///
 /// # Errors
 /// [`DrillError::Policy`] with all diagnostics.
-pub fn policy(protocol: &Protocol) -> Result<Policy, DrillError> {
+pub fn policy(text: &str, protocol: &Protocol) -> Result<Policy, DrillError> {
     let mut vars: Vec<(String, String)> = vec![
         ("MARKET".to_owned(), protocol.market.to_checksum(None)),
         ("TIMELOCK".to_owned(), protocol.timelock.to_checksum(None)),
@@ -136,16 +137,16 @@ pub fn policy(protocol: &Protocol) -> Result<Policy, DrillError> {
         vars.push((format!("{}_SHARE_DECIMALS", asset.symbol), protocol.share_decimals(asset).to_string()));
     }
     let options = LoadOptions { vars: vars.into_iter().collect() };
+    let files = |path: &str| if path == "ripcord.toml" { Ok(text.as_bytes().to_vec()) } else { artifact(path) };
     load("ripcord.toml", &files, &options).map_err(|all| {
-        let sources = [("ripcord.toml".to_owned(), POLICY.to_owned())].into_iter().collect();
+        let sources = [("ripcord.toml".to_owned(), text.to_owned())].into_iter().collect();
         DrillError::Policy(ripcord_policy::render(&all, &sources))
     })
 }
 
-fn files(path: &str) -> Result<Vec<u8>, String> {
+fn artifact(path: &str) -> Result<Vec<u8>, String> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let text = match name {
-        "ripcord.toml" => POLICY,
         "LendingMarket.json" => include_str!("../../../../contracts/artifacts/LendingMarket.json"),
         "SupplyVault.json" => include_str!("../../../../contracts/artifacts/SupplyVault.json"),
         "DrillTimelock.json" => include_str!("../../../../contracts/artifacts/DrillTimelock.json"),

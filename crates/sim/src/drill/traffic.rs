@@ -1,10 +1,10 @@
 //! Honest users: what they do follows from the seed and from the chain, like anybody's.
 
-use super::protocol::{
-    ASSETS, EMPTY, Eyes, OWNER, Protocol, approveCall, balanceOfCall, borrowCall, call, debtOfCall, depositCall, repayCall,
-    setPriceCall, transferCall, withdrawCall,
-};
 use super::DrillError;
+use super::protocol::{
+    ASSETS, EMPTY, Eyes, OWNER, Protocol, approveCall, balanceOfCall, borrowCall, call, debtOfCall, depositCall,
+    repayCall, setPriceCall, transferCall, withdrawCall,
+};
 use crate::devnet::Devnet;
 use alloy_primitives::{Address, U256};
 use ripcord_evm::Tx;

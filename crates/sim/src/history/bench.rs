@@ -71,7 +71,9 @@ fn prepare(folder: &BlockFolder, number: u64) -> Result<Case, HistoryError> {
     hot.sort_unstable();
     hot.dedup();
     // Slots of contracts born in this very block are not in the state before it.
-    hot.retain(|key| key.slot.is_none_or(|slot| ripcord_core::ports::StateSource::storage(&state, key.account, slot).is_ok()));
+    hot.retain(|key| {
+        key.slot.is_none_or(|slot| ripcord_core::ports::StateSource::storage(&state, key.account, slot).is_ok())
+    });
     Ok(Case { recorded, state, hot })
 }
 

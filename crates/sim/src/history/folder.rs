@@ -133,10 +133,7 @@ struct AccountJson {
     storage: BTreeMap<U256, U256>,
 }
 
-fn parse_state(
-    path: &str,
-    bytes: &[u8],
-) -> Result<AddressMap<(AccountState, U256Map<U256>)>, HistoryError> {
+fn parse_state(path: &str, bytes: &[u8]) -> Result<AddressMap<(AccountState, U256Map<U256>)>, HistoryError> {
     let json: BTreeMap<Address, AccountJson> = parse(path, bytes)?;
     let account = |json: AccountJson| {
         let code_hash = json.code_hash.unwrap_or(alloy_primitives::KECCAK256_EMPTY);
@@ -199,7 +196,8 @@ fn find_root(path: &Path) -> Result<PathBuf, HistoryError> {
 }
 
 fn list(path: &Path) -> Result<Vec<PathBuf>, HistoryError> {
-    let unreadable = |e: std::io::Error| HistoryError::Unreadable { path: path.display().to_string(), why: e.to_string() };
+    let unreadable =
+        |e: std::io::Error| HistoryError::Unreadable { path: path.display().to_string(), why: e.to_string() };
     let mut entries = std::fs::read_dir(path)
         .map_err(unreadable)?
         .map(|entry| entry.map(|e| e.path()))

@@ -9,7 +9,6 @@ use ripcord_core::signal::Signal;
 use ripcord_detect::Detector;
 use ripcord_evm::{Executor, Hardforks, SystemCalls};
 
-
 /// What a replay showed.
 #[derive(Debug, Clone)]
 pub struct BlockReport {
@@ -76,4 +75,3 @@ fn bloom(facts: &[TxFacts]) -> Bloom {
     }
     bloom
 }
-

@@ -154,12 +154,8 @@ impl Checks {
     /// When an incident becomes contained, the market is paused on the chain that the guardian has adopted, or was a few blocks ago.
     fn containment<J: Disk>(&mut self, world: &World<J>, stage: &Stage) -> Result<(), Stop> {
         let Some(engine) = &world.engine else { return Ok(()) };
-        let contained: BTreeSet<IncidentId> = engine
-            .guardian()
-            .incidents()
-            .filter(|i| matches!(i.life, Life::Contained { .. }))
-            .map(|i| i.id)
-            .collect();
+        let contained: BTreeSet<IncidentId> =
+            engine.guardian().incidents().filter(|i| matches!(i.life, Life::Contained { .. })).map(|i| i.id).collect();
         let fresh: Vec<IncidentId> = contained.difference(&self.contained).copied().collect();
         self.contained = contained;
         if let (Some(id), Some(tip)) = (fresh.first(), engine.guardian().tip(CHAIN)) {
@@ -180,7 +176,8 @@ impl Checks {
     pub(super) fn pauses<J: Disk>(&self, world: &World<J>, stage: &Stage) -> u64 {
         let from = stage.devnet.head().number;
         let blocks = (from + 1..=world.devnet.head().number).filter_map(|n| world.devnet.canonical(n));
-        let ours = |f: &&ripcord_core::fact::TxFacts| f.from == GUARDIAN && f.to == Some(stage.protocol.market) && f.success;
+        let ours =
+            |f: &&ripcord_core::fact::TxFacts| f.from == GUARDIAN && f.to == Some(stage.protocol.market) && f.success;
         u64::try_from(blocks.flat_map(|b| &b.facts).filter(ours).count()).unwrap_or(u64::MAX)
     }
 
@@ -199,7 +196,8 @@ impl Checks {
             let lost = self.keys.keys().next().copied().unwrap_or_default();
             return Err(Breach::IntentLost(lost).into());
         }
-        let records = replay::records(journal, 0).collect::<Result<Vec<_>, _>>().map_err(|e| Breach::Replay(e.to_string()))?;
+        let records =
+            replay::records(journal, 0).collect::<Result<Vec<_>, _>>().map_err(|e| Breach::Replay(e.to_string()))?;
         let replayed = Guardian::replay(stage.policy.program(), records.into_iter().map(|(_, record)| record));
         let (guardian, _) = replayed.map_err(|e| Breach::Replay(e.to_string()))?;
         let same = self.live_hash.is_none_or(|hash| hash == guardian.state_hash());

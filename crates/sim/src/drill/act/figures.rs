@@ -88,7 +88,8 @@ impl<J: Journal> Stage<J> {
 
     pub(super) fn false_alarms(&self) -> u64 {
         let Some(engine) = &self.world.engine else { return 0 };
-        let early = |i: &&Incident| self.name == ActName::Control || self.first_move.is_none_or(|(at, _)| i.opened_at < at);
+        let early =
+            |i: &&Incident| self.name == ActName::Control || self.first_move.is_none_or(|(at, _)| i.opened_at < at);
         u64::try_from(engine.guardian().incidents().filter(early).count()).unwrap_or(u64::MAX)
     }
 }
