@@ -61,7 +61,7 @@ impl Guardian {
             severity: rule.severity,
             first: signal.at,
         });
-        let text = format!("{id}: {} {}{}", rule.id, rule.title, evidence(signal));
+        let text = format!("{id}: {} violated: {}{}", rule.id, rule.title, evidence(signal));
         self.desk.notify(&topic(&incident), rule.severity, rule.hash, &text);
         self.state.incidents.insert(id, incident);
         Some(id)
@@ -82,7 +82,7 @@ impl Guardian {
         if !known || worse {
             let severity = incident.severity;
             self.desk.incident(IncidentEvent::Joined { incident: id, rule: rule.id.clone(), severity });
-            let text = format!("{id}: also {} {}{}", rule.id, rule.title, evidence(signal));
+            let text = format!("{id}: {} violated too: {}{}", rule.id, rule.title, evidence(signal));
             self.desk.notify(&topic(incident), severity, rule.hash, &text);
         }
         let spent = incident.runs.iter().all(Run::is_over) && merged_at.plus(MERGE_MS) <= now;
@@ -301,7 +301,8 @@ impl Guardian {
                 incident.life = incident.life.contain(now, until);
                 let blocks_to_contain = *incident.blocks_to_contain.get_or_insert(blocks);
                 self.desk.incident(IncidentEvent::Contained { incident: id, blocks_to_contain, until });
-                let text = format!("{id}: contained {blocks_to_contain} blocks after the first violation");
+                let unit = if blocks_to_contain == 1 { "block" } else { "blocks" };
+                let text = format!("{id}: contained {blocks_to_contain} {unit} after the first violation");
                 self.desk.notify(&topic(incident), incident.severity, B256::ZERO, &text);
             }
             RunNews::Recovering => {

@@ -100,6 +100,7 @@ impl<J: Disk> Run<'_, J> {
             Trouble::ForeignNonce => {
                 let tx = actions::nothing(GUARDIAN);
                 self.send(GUARDIAN, tx, Lane::Private);
+                self.checks.foreign_nonce();
             }
             Trouble::Word(kind, pick) => {
                 let open: Vec<IncidentId> = self
