@@ -1,4 +1,4 @@
-//! Facts: what one executed transaction did, with no opinion about it (`detection.md` section 2).
+//! Facts: what one executed transaction did, with no opinion about it.
 //!
 //! The EVM crate produces them, the detect crate reads them, and the few that touch an open incident reach the guardian.
 
@@ -216,7 +216,7 @@ pub enum FactKind {
         /// First topic, zero when there is none.
         topic0: B256,
     },
-    /// The episode that a trip of the target would open or join now, as its contract counts (`contracts.md` section 5.2).
+    /// The episode that a trip of the target would open or join now, as its contract counts.
     /// Targets that tell none are counted by the guardian itself, from 1.
     Episode {
         /// The target.

@@ -45,7 +45,7 @@ pub const OUTPUTS_MAX: usize = 65_536;
 /// Incidents kept, open and closed. At the bound the oldest closed one is forgotten; when all are open a new cause is paged
 /// (P1) but not opened.
 pub const INCIDENTS_MAX: usize = 256;
-/// Playbook runs that pending transactions alone may start in 24 h (`detection.md` section 9.6).
+/// Playbook runs that pending transactions alone may start in 24 h.
 pub const PENDING_ACTIONS_PER_DAY: usize = 2;
 /// Blind rules of one chain that are told one by one; beyond that one notice speaks for all.
 pub const BLIND_NOTICES_MAX: usize = 16;

@@ -20,7 +20,7 @@ pub const BLOCKS_KEPT: usize = 256;
 /// An incident without a label counts as a false alarm after this time.
 pub const UNLABELLED_MS: u64 = 7 * 24 * 60 * 60 * 1000;
 
-/// The protected system's mode on chain (`contracts.md` section 2).
+/// The protected system's mode on chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Mode {

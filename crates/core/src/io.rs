@@ -217,7 +217,7 @@ pub enum Output {
 /// One effect on a chain, by its idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Action {
-    /// keccak-256(chain id, target, scope, episode, trip count, step hash), `policy.md` section 10. The same step is never sent under another key.
+    /// keccak-256(chain id, target, scope, episode, trip count, step hash). The same step is never sent under another key.
     pub key: B256,
     /// Incident it belongs to.
     pub incident: IncidentId,

@@ -25,7 +25,7 @@ pub struct KeyParts {
     pub step_hash: B256,
 }
 
-/// `keccak256(abi.encode(chainId, target, scope, episode, tripCount, stepHash))` (`policy.md` section 10).
+/// `keccak256(abi.encode(chainId, target, scope, episode, tripCount, stepHash))`.
 #[must_use]
 pub fn action_key(parts: &KeyParts) -> B256 {
     let mut hash = Keccak256::new();

@@ -22,7 +22,7 @@ pub enum Severity {
     P5,
 }
 
-/// The ladder of a rule's effective authority (`policy.md` section 6).
+/// The ladder of a rule's effective authority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuleMode {

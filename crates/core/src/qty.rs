@@ -1,4 +1,4 @@
-//! Quantities with units: the only numbers that rules compute with (`policy.md` section 3).
+//! Quantities with units: the only numbers that rules compute with.
 //!
 //! Sums and products are exact or an error; only [`Qty::div`] rounds, in the direction that its caller names. Values of
 //! different units never meet. This module knows no names of contracts and reads no text but decimal literals.

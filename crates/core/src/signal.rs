@@ -15,7 +15,7 @@ impl std::fmt::Display for RuleId {
     }
 }
 
-/// Why a verdict is not known (`detection.md` section 3). None of these is ever read as `Holds`.
+/// Why a verdict is not known. None of these is ever read as `Holds`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownWhy {
@@ -76,7 +76,7 @@ pub const EVIDENCE_MAX: usize = 16;
 pub struct Signal {
     /// The rule.
     pub rule: RuleId,
-    /// keccak-256 of the rule's canonical form (`policy.md` section 4).
+    /// keccak-256 of the rule's canonical form.
     pub rule_hash: B256,
     /// Where it was evaluated.
     pub at: Position,

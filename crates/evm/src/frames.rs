@@ -1,6 +1,6 @@
 //! The call tree by frame hooks: revm's own EVM with a recorder around frame entry and exit.
 //!
-//! Hooks at frames cost a few percent and are always on; no hook runs per opcode (`libraries.md`).
+//! Hooks at frames cost a few percent and are always on; no hook runs per opcode.
 
 use crate::snapshots::Snapshots;
 use crate::tracked::TrackedBlock;

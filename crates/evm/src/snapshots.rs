@@ -1,7 +1,7 @@
 //! State as a stack: a bounded overlay over a source, and on top of it the states that single transactions produced.
 //!
 //! The state of a transaction is moved onto the stack, never copied. A look-up at height `n` sees the overlay and the first `n` layers,
-//! so that before and after a transaction are two heights of one stack (`architecture.md` section 4).
+//! so that before and after a transaction are two heights of one stack.
 
 use alloy_primitives::map::{AddressMap, B256Map, HashMap, U256Map};
 use revm::bytecode::Bytecode;

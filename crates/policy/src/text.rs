@@ -50,7 +50,7 @@ impl Tree {
     }
 }
 
-/// Parses within the bounds of `policy.md` section 4.
+/// Parses within the bounds of the language.
 pub(crate) fn parse(source: &str) -> Result<Tree, Finding> {
     let whole = 0..source.chars().count();
     let refuse = |message: String, help: &str| {

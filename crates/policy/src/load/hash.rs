@@ -66,7 +66,7 @@ fn expression(node: &Node, names: &dyn Fn(usize) -> String) -> Value {
     json!([kind, detail, children])
 }
 
-/// The rule hash of `policy.md` section 4.
+/// The rule hash.
 pub(super) fn rule(rule: &Rule, signals: &[Option<crate::policy::Signal>]) -> B256 {
     let name = |index: usize| signals.get(index).and_then(Option::as_ref).map_or_else(String::new, |s| s.name.clone());
     let used: serde_json::Map<String, Value> = rule

@@ -38,7 +38,7 @@ const SEVERITIES: [(&str, Severity); 5] =
 const STATUSES: [(&str, ()); 4] = [("experimental", ()), ("test", ()), ("stable", ()), ("deprecated", ())];
 const EXHAUSTED: [(&str, OnExhausted); 3] =
     [("demote", OnExhausted::Demote), ("propose", OnExhausted::Propose), ("page", OnExhausted::Page)];
-/// Templates whose violation means insolvency or an unauthorised change by definition (`detection.md` section 5, grade H).
+/// Templates whose violation means insolvency or an unauthorised change by definition (grade H).
 const HARD: [u64; 25] =
     [11, 27, 29, 30, 32, 33, 34, 36, 37, 38, 40, 42, 43, 44, 48, 49, 50, 51, 52, 53, 54, 56, 57, 58, 59];
 const DAY_MS: u64 = 86_400_000;
