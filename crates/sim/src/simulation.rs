@@ -408,7 +408,7 @@ impl<'a, J: Disk> Run<'a, J> {
 
     fn count(&mut self) {
         self.tally.sent = u64::try_from(self.world.sent.len()).unwrap_or(u64::MAX);
-        self.tally.pauses = self.checks.pauses(&self.world, self.stage);
+        self.tally.pauses = Checks::pauses(&self.world, self.stage);
         if let Some(engine) = &self.world.engine {
             self.tally.incidents = u64::try_from(engine.guardian().incidents().count()).unwrap_or(u64::MAX);
             self.tally.writes = engine.journal().writes();

@@ -12,8 +12,8 @@ use ripcord_core::ports::Journal;
 use ripcord_store::replay;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How an intent's entry says what it is.
-const INTENT: &[u8] = b"\"entry\":\"intent\"";
+/// How the entries that matter here say what they are.
+const MARKS: [&[u8]; 2] = [b"\"entry\":\"intent\"", b"\"entry\":\"chain\""];
 
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,6 +89,8 @@ pub(super) struct Checks {
     contained: BTreeSet<IncidentId>,
     /// Uses of the guardian's nonce by somebody else.
     foreign: u64,
+    /// Blocks on the guardian's adopted chain.
+    adopted: BTreeSet<B256>,
     live_hash: Option<B256>,
     /// Whether the engine had refused a write when it died: its state is then one batch ahead of the disk.
     refused: bool,
@@ -121,9 +123,10 @@ impl Checks {
         self.containment(world, stage)?;
         if self.head != world.devnet.head().hash {
             self.head = world.devnet.head().hash;
-            let (pauses, keys) = (self.pauses(world, stage), u64::try_from(self.keys.len()).unwrap_or(u64::MAX));
+            let (pauses, keys) = (self.seen_pauses(world, stage), u64::try_from(self.keys.len()).unwrap_or(u64::MAX));
             // Where somebody else uses the guardian's nonce and a reorg then drops that use, both attempts of one key can land: the market
-            // has no action key of its own to refuse the second. Without such a use, one key is one effect.
+            // has no action key of its own to refuse the second. The same holds for a pause in a block that the guardian never saw.
+            // Otherwise, one key is one effect.
             if pauses > keys + self.foreign {
                 return Err(Breach::DoneTwice { pauses, keys }.into());
             }
@@ -139,13 +142,27 @@ impl Checks {
         let count = usize::try_from(size - self.read_to).unwrap_or(usize::MAX);
         let entries = journal.read(self.read_to, count).map_err(|e| Breach::Replay(e.to_string()))?;
         for (index, entry) in (self.read_to..).zip(entries) {
-            // Only intents matter here; what an entry is stands in its text.
-            if !entry.windows(INTENT.len()).any(|w| w == INTENT) {
+            if !MARKS.iter().any(|mark| entry.windows(mark.len()).any(|w| w == *mark)) {
                 continue;
             }
             let record = replay::decode(index, &entry).map_err(|e| Breach::Replay(e.to_string()))?;
-            if let Body::Intent(submission) = record.body {
-                self.intents.insert((submission.action.key, submission.attempt));
+            match record.body {
+                Body::Intent(submission) => {
+                    self.intents.insert((submission.action.key, submission.attempt));
+                }
+                Body::Chain { block, retracted: false, .. } => {
+                    self.adopted.insert(block.hash);
+                }
+                Body::Chain { block, retracted: true, .. } => {
+                    self.adopted.remove(&block.hash);
+                }
+                Body::Genesis { .. }
+                | Body::Input(_)
+                | Body::Incident(_)
+                | Body::Asked(_)
+                | Body::Notified(_)
+                | Body::Shadow { .. }
+                | Body::Ladder { .. } => {}
             }
         }
         self.read_to = size;
@@ -181,10 +198,21 @@ impl Checks {
         Ok(())
     }
 
+    /// Successful pauses of the guardian in canonical blocks that it has adopted.
+    fn seen_pauses<J: Disk>(&self, world: &World<J>, stage: &Stage) -> u64 {
+        Self::count_pauses(world, stage, |hash| self.adopted.contains(&hash))
+    }
+
     /// Successful pauses of the guardian on the canonical chain.
-    pub(super) fn pauses<J: Disk>(&self, world: &World<J>, stage: &Stage) -> u64 {
+    pub(super) fn pauses<J: Disk>(world: &World<J>, stage: &Stage) -> u64 {
+        Self::count_pauses(world, stage, |_| true)
+    }
+
+    fn count_pauses<J: Disk>(world: &World<J>, stage: &Stage, counts: impl Fn(B256) -> bool) -> u64 {
         let from = stage.devnet.head().number;
-        let blocks = (from + 1..=world.devnet.head().number).filter_map(|n| world.devnet.canonical(n));
+        let blocks = (from + 1..=world.devnet.head().number)
+            .filter_map(|n| world.devnet.canonical(n))
+            .filter(|b| counts(b.block.header.hash));
         let ours =
             |f: &&ripcord_core::fact::TxFacts| f.from == GUARDIAN && f.to == Some(stage.protocol.market) && f.success;
         u64::try_from(blocks.flat_map(|b| &b.facts).filter(ours).count()).unwrap_or(u64::MAX)
