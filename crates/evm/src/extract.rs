@@ -34,7 +34,7 @@ pub(crate) fn facts(
         nonce: tx.nonce,
         success,
         gas_used,
-        calls: std::mem::take(&mut recorder.calls),
+        calls: recorder.calls.drain(..).collect(),
         logs,
         writes,
         reads,

@@ -3,7 +3,7 @@
 //! The state of a transaction is moved onto the stack, never copied. A look-up at height `n` sees the overlay and the first `n` layers,
 //! so that before and after a transaction are two heights of one stack.
 
-use alloy_primitives::map::{AddressMap, B256Map, HashMap, U256Map};
+use alloy_primitives::map::{AddressMap, B256Map, Entry, HashMap, U256Map};
 use revm::bytecode::Bytecode;
 use revm::database_interface::{DBErrorMarker, Database};
 use revm::primitives::{Address, B256, KECCAK_EMPTY, U256};
@@ -29,13 +29,15 @@ struct Cached {
     complete: bool,
 }
 
-/// What the overlay knew of an account before a block changed it.
+/// What the overlay knew of one thing before a block changed it.
 #[derive(Debug, Clone)]
 enum Prior {
-    /// Info before, and of each changed slot the value before, if it was known.
-    Changed { info: Option<AccountInfo>, slots: Vec<(U256, Option<U256>)> },
+    /// Info of the account.
+    Info(Option<AccountInfo>),
+    /// Value of a slot, if it was known.
+    Slot(U256, Option<U256>),
     /// The whole account: the block created or destroyed it.
-    Replaced(Cached),
+    Account(Box<Cached>),
 }
 
 /// How to take a block back.
@@ -114,35 +116,33 @@ impl<S: StateSource> Snapshots<S> {
         self.at_block_start = true;
     }
 
+    /// What the block in progress found before its first changes to an account, oldest first.
+    fn priors(&self, address: Address) -> impl Iterator<Item = &Prior> {
+        self.open.iter().filter(move |(changed, _)| *changed == address).map(|(_, prior)| prior)
+    }
+
     /// An account before the block in progress, if the block changed it.
     fn info_at_start(&self, address: Address) -> Option<Option<AccountInfo>> {
-        let (_, prior) = self.open.iter().find(|(changed, _)| *changed == address)?;
-        Some(match prior {
-            Prior::Changed { info, .. } => info.clone(),
-            Prior::Replaced(cached) => cached.info.clone(),
+        self.priors(address).find_map(|prior| match prior {
+            Prior::Info(info) => Some(info.clone()),
+            Prior::Account(cached) => Some(cached.info.clone()),
+            Prior::Slot(..) => None,
         })
     }
 
     /// A slot before the block in progress, if the block changed it.
     fn slot_at_start(&self, address: Address, slot: U256) -> Option<Result<U256, DbError>> {
-        for (_, prior) in self.open.iter().filter(|(changed, _)| *changed == address) {
-            match prior {
-                Prior::Changed { slots, .. } => {
-                    let found = slots.iter().find(|(changed, _)| *changed == slot).and_then(|(_, value)| *value);
-                    if let Some(value) = found {
-                        return Some(Ok(value));
-                    }
-                }
-                Prior::Replaced(cached) => {
-                    return Some(match cached.slots.get(&slot) {
-                        Some(value) => Ok(*value),
-                        None if cached.complete => Ok(U256::ZERO),
-                        None => self.source.storage(address, slot).map_err(DbError),
-                    });
-                }
+        self.priors(address).find_map(|prior| match prior {
+            Prior::Slot(changed, value) if *changed == slot => {
+                Some(value.map_or_else(|| self.source.storage(address, slot).map_err(DbError), Ok))
             }
-        }
-        None
+            Prior::Account(cached) => Some(match cached.slots.get(&slot) {
+                Some(value) => Ok(*value),
+                None if cached.complete => Ok(U256::ZERO),
+                None => self.source.storage(address, slot).map_err(DbError),
+            }),
+            Prior::Slot(..) | Prior::Info(_) => None,
+        })
     }
 
     /// Puts a transaction's state on top and looks at it.
@@ -191,20 +191,12 @@ impl<S: StateSource> Snapshots<S> {
     /// Takes back what was merged since the last seal.
     pub(crate) fn roll_back(&mut self) {
         for (address, prior) in std::mem::take(&mut self.open).into_iter().rev() {
+            let cached = self.accounts.entry(address).or_default();
             match prior {
-                Prior::Replaced(cached) => {
-                    self.accounts.insert(address, cached);
-                }
-                Prior::Changed { info, slots } => {
-                    let Some(cached) = self.accounts.get_mut(&address) else { continue };
-                    cached.info = info;
-                    for (slot, value) in slots {
-                        match value {
-                            Some(value) => cached.slots.insert(slot, value),
-                            None => cached.slots.remove(&slot),
-                        };
-                    }
-                }
+                Prior::Account(before) => *cached = *before,
+                Prior::Info(info) => cached.info = info,
+                Prior::Slot(slot, Some(value)) => drop(cached.slots.insert(slot, value)),
+                Prior::Slot(slot, None) => drop(cached.slots.remove(&slot)),
             }
         }
     }
@@ -216,29 +208,29 @@ impl<S: StateSource> Snapshots<S> {
                 continue;
             }
             let cached = self.accounts.entry(address).or_default();
+            if account.is_selfdestructed() || account.is_created() {
+                let blank = Cached { info: None, slots: U256Map::default(), complete: true };
+                self.open.push((address, Prior::Account(Box::new(std::mem::replace(cached, blank)))));
+            }
             if account.is_selfdestructed() {
-                let gone = Cached { info: None, slots: U256Map::default(), complete: true };
-                self.open.push((address, Prior::Replaced(std::mem::replace(cached, gone))));
                 continue;
             }
-            let mut slots = Vec::new();
-            if account.is_created() {
-                if let Some(code) = &account.info.code {
-                    self.codes.entry(account.info.code_hash).or_insert_with(|| code.clone());
-                }
-                let born = Cached { info: None, slots: U256Map::default(), complete: true };
-                self.open.push((address, Prior::Replaced(std::mem::replace(cached, born))));
+            if account.is_created()
+                && let Some(code) = &account.info.code
+            {
+                self.codes.entry(account.info.code_hash).or_insert_with(|| code.clone());
             }
             for (slot, value) in account.storage {
                 if value.is_changed() {
                     let before = cached.slots.insert(slot, value.present_value);
                     self.slots_held += usize::from(before.is_none());
                     // A slot that a complete account did not list was zero, and known to be.
-                    slots.push((slot, before.or(cached.complete.then_some(U256::ZERO))));
+                    let before = before.or(cached.complete.then_some(U256::ZERO));
+                    self.open.push((address, Prior::Slot(slot, before)));
                 }
             }
             let info = cached.info.replace(account.info);
-            self.open.push((address, Prior::Changed { info, slots }));
+            self.open.push((address, Prior::Info(info)));
         }
     }
 
@@ -255,25 +247,25 @@ impl<S: StateSource> Snapshots<S> {
         Ok(code)
     }
 
-    fn cached(&mut self, address: Address) -> Result<&mut Cached, DbError> {
-        if !self.accounts.contains_key(&address) {
-            if self.viewing && !self.source.can_tell(address) {
-                return Err(MissingState::Account(address).into());
-            }
-            let info = match self.source.account(address)? {
-                None => None,
-                Some(state) => Some(AccountInfo {
-                    balance: state.balance,
-                    nonce: state.nonce,
-                    code_hash: if state.code_hash.is_zero() { KECCAK_EMPTY } else { state.code_hash },
-                    code: Some(self.load_code(state.code_hash)?),
-                    account_id: None,
-                }),
-            };
-            let complete = info.is_none();
-            self.accounts.insert(address, Cached { info, slots: U256Map::default(), complete });
+    /// Reads an account that the overlay does not hold yet.
+    #[cold]
+    fn load(&mut self, address: Address) -> Result<(), DbError> {
+        if self.viewing && !self.source.can_tell(address) {
+            return Err(MissingState::Account(address).into());
         }
-        Ok(self.accounts.entry(address).or_default())
+        let info = match self.source.account(address)? {
+            None => None,
+            Some(state) => Some(AccountInfo {
+                balance: state.balance,
+                nonce: state.nonce,
+                code_hash: if state.code_hash.is_zero() { KECCAK_EMPTY } else { state.code_hash },
+                code: Some(self.load_code(state.code_hash)?),
+                account_id: None,
+            }),
+        };
+        let complete = info.is_none();
+        self.accounts.insert(address, Cached { info, slots: U256Map::default(), complete });
+        Ok(())
     }
 
     /// Number of slots that the overlay holds.
@@ -307,7 +299,11 @@ impl<S: StateSource> Database for Snapshots<S> {
                 return Ok((!account.is_selfdestructed()).then(|| account.info.clone()));
             }
         }
-        self.cached(address).map(|cached| cached.info.clone())
+        if let Some(cached) = self.accounts.get(&address) {
+            return Ok(cached.info.clone());
+        }
+        self.load(address)?;
+        Ok(self.accounts.get(&address).and_then(|cached| cached.info.clone()))
     }
 
     fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, DbError> {
@@ -338,19 +334,19 @@ impl<S: StateSource> Database for Snapshots<S> {
                 return Ok(U256::ZERO);
             }
         }
-        let cached = self.cached(address)?;
-        if let Some(value) = cached.slots.get(&slot) {
-            return Ok(*value);
+        if !self.accounts.contains_key(&address) {
+            self.load(address)?;
         }
-        if cached.complete {
-            return Ok(U256::ZERO);
+        let cached = self.accounts.entry(address).or_default();
+        match cached.slots.entry(slot) {
+            Entry::Occupied(known) => Ok(*known.get()),
+            Entry::Vacant(_) if cached.complete => Ok(U256::ZERO),
+            Entry::Vacant(unknown) => {
+                let value = self.source.storage(address, slot)?;
+                self.slots_held += 1;
+                Ok(*unknown.insert(value))
+            }
         }
-        let value = self.source.storage(address, slot)?;
-        if let Some(cached) = self.accounts.get_mut(&address) {
-            cached.slots.insert(slot, value);
-            self.slots_held += 1;
-        }
-        Ok(value)
     }
 
     fn block_hash(&mut self, number: u64) -> Result<B256, DbError> {

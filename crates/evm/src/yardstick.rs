@@ -48,7 +48,7 @@ impl<S: StateSource> DatabaseRef for Plain<S> {
 }
 
 /// Executes a block's transactions with stock revm over its `CacheDB`, all of `hot` loaded beforehand; returns gas used and the time that
-/// `transact` and `commit` took together. System calls at the start of a block are left out on both sides of the comparison.
+/// conversion of each transaction to revm's form, `transact` and `commit` took together, as on the other side. System calls at the start of a block are left out on both sides of the comparison.
 ///
 /// # Errors
 /// [`ExecError`].
@@ -75,11 +75,11 @@ pub fn plain_replay<S: StateSource>(
         .modify_cfg_chained(|cfg| cfg.set_spec_and_mainnet_gas_params(spec))
         .with_block(block_env(&block.header, spec))
         .build_mainnet();
-    let transactions: Vec<_> = block.transactions.iter().map(|tx| (tx.hash, tx_env(tx))).collect();
     let mut gas_used = 0;
     let start = Instant::now();
-    for (hash, tx) in transactions {
-        let done = evm.transact(tx).map_err(|error| {
+    for tx in &block.transactions {
+        let hash = tx.hash;
+        let done = evm.transact(tx_env(tx)).map_err(|error| {
             if let EVMError::Database(DbError(missing)) = error {
                 ExecError::Missing(missing)
             } else {
