@@ -315,7 +315,8 @@ impl Qty {
             a.checked_add(b).ok_or(QtyError::Overflow)?
         };
         if tolerance.neg {
-            return Ok(false);
+            // Nothing but zero is at most a negative multiple of |q|, and only when that is zero, too.
+            return Ok(gap.is_zero() && (b.is_zero() || tolerance.mag.is_zero()));
         }
         let left = gap.checked_mul(U512::from(pow10(tolerance.decimals)?)).ok_or(QtyError::Overflow)?;
         let right = b.checked_mul(U512::from(tolerance.mag)).ok_or(QtyError::Overflow)?;

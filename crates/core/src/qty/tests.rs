@@ -147,3 +147,12 @@ fn a_zero_denominator_has_no_quotient() {
     let zero = Qty::zero(Unit::Usd);
     assert_eq!(Qty::div(&zero, &zero, Rounding::Up), Err(QtyError::ZeroDenominator));
 }
+
+/// The formula at its edge: zero is within any tolerance of zero, a negative one included.
+#[test]
+fn zero_is_within_a_negative_tolerance_of_zero() {
+    let minus = Qty::parse("-1", 0, Unit::Ratio).unwrap();
+    assert_eq!(Qty::within(&Qty::count(0), &Qty::count(0), &minus), Ok(true));
+    assert_eq!(Qty::within(&Qty::count(1), &Qty::count(1), &minus), Ok(false));
+    assert_eq!(Qty::within(&Qty::count(0), &Qty::count(1), &minus), Ok(false));
+}
