@@ -221,10 +221,14 @@ pub enum FactKind {
     Episode {
         /// The target.
         target: Address,
+        /// The scope that it counts for; zero for a contract without scopes.
+        scope: B256,
         /// `keyEpisode` of the next trip.
         episode: u64,
         /// Guardian trips landed in it.
         trip_count: u64,
+        /// Releases by the council so far; 0 where there are none.
+        epoch: u64,
     },
     /// The protected system's mode on chain as read after the block.
     Mode {

@@ -27,8 +27,9 @@ use crate::chain::{ChainId, Millis};
 use crate::fact::{Fact, FactKind};
 use crate::incident::{Incident, IncidentId};
 use crate::io::{Body, Input, Output, Record};
+use crate::key;
 use crate::playbook::{Program, RuleMode};
-use crate::response::Episodes;
+use crate::response::{Episodes, Told};
 use crate::signal::RuleId;
 use crate::submission::{Flight, Submissions};
 use alloy_primitives::{Address, B256, keccak256};
@@ -65,7 +66,7 @@ struct State {
     submissions: Submissions,
     /// Runs that pending transactions started in the last 24 h.
     pending_runs: VecDeque<Millis>,
-    episodes: BTreeMap<Address, Episodes>,
+    episodes: BTreeMap<B256, Episodes>,
 }
 
 /// The decision machine. Feed it inputs with the time, carry out its outputs in order.
@@ -266,10 +267,10 @@ impl Guardian {
                     self.mode(*target, &fact.at, *mode);
                 }
             }
-            FactKind::Episode { target, episode, trip_count } => {
+            FactKind::Episode { target, scope, episode, trip_count, epoch } => {
                 if self.index.targets.contains(target) && self.is_adopted(&fact.at) {
-                    let told = Some((*episode, *trip_count));
-                    let known = self.state.episodes.entry(*target).or_default();
+                    let told = Some(Told { episode: *episode, trip_count: *trip_count, epoch: *epoch });
+                    let known = self.state.episodes.entry(key::counter(*target, *scope)).or_default();
                     if std::mem::replace(&mut known.told, told) != told {
                         self.desk.touch();
                     }

@@ -332,7 +332,7 @@ pub struct Incident {
     pub sent: bool,
     pub(crate) charged: bool,
     pub(crate) runs: Vec<Run>,
-    pub(crate) trips: BTreeMap<Address, Trip>,
+    pub(crate) trips: BTreeMap<B256, Trip>,
     tallies: VecDeque<Tally>,
     settled_signals: u64,
     settled_flow_usd_e8: I256,

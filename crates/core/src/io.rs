@@ -5,6 +5,7 @@ use crate::fact::Fact;
 use crate::incident::IncidentId;
 use crate::playbook::Severity;
 use crate::signal::{RuleId, Signal, UnknownWhy};
+use crate::trip::TripIntent;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
@@ -227,12 +228,25 @@ pub struct Action {
     pub chain: ChainId,
     /// Contract.
     pub target: Address,
-    /// Calldata.
+    /// Calldata; of a trip, without its signatures.
     pub calldata: Bytes,
+    /// What the signer must sign before it is sent; `None` for a plain call.
+    pub intent: Option<Box<TripIntent>>,
     /// Signer's name.
     pub via: String,
     /// Hidden rule that must hold afterwards.
     pub verify: Option<RuleId>,
+}
+
+impl Action {
+    /// Whether a transaction's calldata carries this action out.
+    #[must_use]
+    pub fn is_in(&self, calldata: &[u8]) -> bool {
+        match &self.intent {
+            Some(intent) => intent.is_in(calldata),
+            None => *self.calldata == *calldata,
+        }
+    }
 }
 
 /// One attempt to get an action onto its chain.

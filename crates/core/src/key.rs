@@ -51,6 +51,18 @@ pub fn scope(target: Address, calldata: &[u8]) -> B256 {
     hash.finalize()
 }
 
+/// Under which name the trips of a contract are counted: of a scope, where it has scopes.
+#[must_use]
+pub fn counter(target: Address, scope: B256) -> B256 {
+    if scope.is_zero() {
+        return target.into_word();
+    }
+    let mut hash = Keccak256::new();
+    hash.update(target.into_word());
+    hash.update(scope);
+    hash.finalize()
+}
+
 /// Hash of what a step does: playbook, step and effect, each with its length in front so that no two texts run together.
 #[must_use]
 pub fn step_hash(playbook: &str, step: &Step) -> B256 {
@@ -64,6 +76,15 @@ pub fn step_hash(playbook: &str, step: &Step) -> B256 {
             part(&mut hash, &chain.0.to_be_bytes());
             part(&mut hash, target.as_slice());
             part(&mut hash, calldata);
+        }
+        Effect::Trip { chain, controller, scope, to, mask, .. } => {
+            part(&mut hash, b"trip");
+            part(&mut hash, &chain.0.to_be_bytes());
+            part(&mut hash, controller.as_slice());
+            part(&mut hash, scope.as_slice());
+            part(&mut hash, &[to.number()]);
+            part(&mut hash, &mask.to_be_bytes());
+            part(&mut hash, &step.expires_ms.unwrap_or_default().to_be_bytes());
         }
         Effect::Propose { chain, target, calldata, .. } => {
             part(&mut hash, b"propose");

@@ -24,3 +24,4 @@ pub mod recovery;
 pub mod response;
 pub mod signal;
 pub mod submission;
+pub mod trip;

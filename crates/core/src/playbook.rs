@@ -4,6 +4,7 @@
 
 use crate::chain::ChainId;
 use crate::signal::RuleId;
+use crate::trip::TripMode;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 
@@ -155,6 +156,21 @@ pub enum Effect {
         /// Name of the signer.
         via: String,
     },
+    /// A signed trip of a `FailSafeController`'s scope: tightens it for the step's `expires`, and no more than its contracts allow.
+    Trip {
+        /// Chain.
+        chain: ChainId,
+        /// The controller.
+        controller: Address,
+        /// Scope of the controller.
+        scope: B256,
+        /// Mode asked for.
+        to: TripMode,
+        /// Classes to close, bit n = class n.
+        mask: u32,
+        /// Name of the signer: it signs the intent and relays it.
+        via: String,
+    },
     /// A proposal to a Safe: loosens or does what the guardian may not.
     Propose {
         /// Chain.
@@ -179,11 +195,23 @@ pub enum Effect {
 }
 
 impl Effect {
+    /// Contract and signer of an effect that is a transaction.
+    #[must_use]
+    pub fn transaction(&self) -> Option<(ChainId, Address, &str)> {
+        match self {
+            Self::Call { chain, target, via, .. } | Self::Propose { chain, target, via, .. } => {
+                Some((*chain, *target, via))
+            }
+            Self::Trip { chain, controller, via, .. } => Some((*chain, *controller, via)),
+            Self::Notify { .. } | Self::Restore { .. } => None,
+        }
+    }
+
     /// Whether the effect can only make the protected system tighter, so that a time-out or a fault may choose it.
     #[must_use]
     pub fn tightens(&self) -> bool {
         match self {
-            Self::Call { .. } | Self::Notify { .. } => true,
+            Self::Call { .. } | Self::Trip { .. } | Self::Notify { .. } => true,
             Self::Propose { .. } | Self::Restore { .. } => false,
         }
     }

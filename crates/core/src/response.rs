@@ -17,7 +17,7 @@ use crate::playbook::{Effect, OnTimeout, Playbook, Program, RuleSpec, Severity, 
 use crate::recovery::Recovery;
 use crate::signal::{RuleId, Signal, Verdict};
 use crate::submission::Submissions;
-use alloy_primitives::{Address, B256};
+use alloy_primitives::B256;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,15 +49,27 @@ pub enum End {
 pub(crate) struct Trip {
     pub(crate) episode: u64,
     pub(crate) count: u64,
+    pub(crate) epoch: u64,
     /// The incident's own trip that these were fixed for.
     pub(crate) fixed_for: u32,
 }
 
-/// Episodes of one target.
+/// What a contract told of its trips.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct Told {
+    /// Episode that the next trip opens or joins.
+    pub(crate) episode: u64,
+    /// Trips landed in it.
+    pub(crate) trip_count: u64,
+    /// Releases so far.
+    pub(crate) epoch: u64,
+}
+
+/// Episodes of one counter: a contract, or a scope of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct Episodes {
-    /// What its contract told: episode and trip count of the next trip.
-    pub(crate) told: Option<(u64, u64)>,
+    /// What its contract told of the next trip.
+    pub(crate) told: Option<Told>,
     /// The guardian's own count, for targets that tell nothing.
     pub(crate) local: u64,
 }
@@ -145,14 +157,14 @@ pub(crate) struct Scene<'a> {
     pub(crate) now: Millis,
     pub(crate) program: &'a Program,
     pub(crate) chains: &'a BTreeMap<ChainId, Watch>,
-    pub(crate) episodes: &'a BTreeMap<Address, Episodes>,
+    pub(crate) episodes: &'a BTreeMap<B256, Episodes>,
     pub(crate) submissions: &'a mut Submissions,
     pub(crate) desk: &'a mut Desk,
     pub(crate) incident: IncidentId,
     pub(crate) topic: String,
     pub(crate) severity: Severity,
     pub(crate) trip: u32,
-    pub(crate) trips: &'a mut BTreeMap<Address, Trip>,
+    pub(crate) trips: &'a mut BTreeMap<B256, Trip>,
     pub(crate) news: Vec<RunNews>,
 }
 
@@ -373,7 +385,7 @@ impl Run {
             Phase::Sending { until, .. } => *until,
             Phase::Restoring { recovery } => match &self.step(program)?.effect {
                 Effect::Restore { stages } => recovery.deadline(stages),
-                Effect::Call { .. } | Effect::Propose { .. } | Effect::Notify { .. } => None,
+                Effect::Call { .. } | Effect::Trip { .. } | Effect::Propose { .. } | Effect::Notify { .. } => None,
             },
             Phase::Begin | Phase::Ready { .. } | Phase::Verifying { .. } | Phase::Ended { .. } => None,
         }
@@ -402,7 +414,7 @@ impl Run {
             }
             Phase::Restoring { recovery } => match &step.effect {
                 Effect::Restore { stages } => recovery.hear(stages, &signal.rule, &signal.at, &signal.verdict),
-                Effect::Call { .. } | Effect::Propose { .. } | Effect::Notify { .. } => false,
+                Effect::Call { .. } | Effect::Trip { .. } | Effect::Propose { .. } | Effect::Notify { .. } => false,
             },
             Phase::Begin
             | Phase::When { .. }

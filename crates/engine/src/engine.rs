@@ -3,11 +3,11 @@
 use crate::pipeline::{ChainSetup, Executed, Pipeline, Stuck};
 use crate::words::{Effect, Observation};
 use alloy_primitives::{Address, B256, U256, keccak256};
-use ripcord_core::chain::{BlockRef, ChainId, Millis};
+use ripcord_core::chain::{BlockRef, ChainId, Finality, Millis, Position};
 use ripcord_core::fact::{Fact, FactKind, TxFacts};
 use ripcord_core::guardian::{Guardian, ReplayError};
 use ripcord_core::io::{Action, DryRun, Input, Output, Receipt};
-use ripcord_core::playbook::{Program, SignerSpec};
+use ripcord_core::playbook::{Effect as Plan, Program, SignerSpec};
 use ripcord_core::ports::{Batch, Journal, JournalError, OutboxRow, StateSource};
 use ripcord_core::signal::UnknownWhy;
 use ripcord_core::submission::Flight;
@@ -15,7 +15,7 @@ use ripcord_detect::Detector;
 use ripcord_evm::{Header, Tx};
 use ripcord_policy::Policy;
 use ripcord_store::replay;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Steps of the guardian that one observation may cause; beyond it the engine stops with an error instead of spinning.
@@ -328,6 +328,7 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
         for facts in &executed.facts {
             self.report_receipt(now, facts);
         }
+        self.report_episodes(now, chain, block);
         for signal in executed.signals {
             self.tell(now, Input::Signal(signal));
         }
@@ -344,6 +345,35 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
                 let input = Input::Account { signer: signer.name, nonce, base_fee_wei, block_number: block.number };
                 self.guardian.handle(now, input);
             }
+        }
+    }
+
+    /// Counts of the scopes that a playbook may trip, before anything of this block can trip them.
+    fn report_episodes(&mut self, now: Millis, chain: ChainId, block: BlockRef) {
+        let steps = self.guardian.program().playbooks.iter().flat_map(|p| &p.steps);
+        let scopes: BTreeSet<(Address, B256)> = steps
+            .filter_map(|step| match &step.effect {
+                Plan::Trip { chain: on, controller, scope, .. } if *on == chain => Some((*controller, *scope)),
+                Plan::Trip { .. }
+                | Plan::Call { .. }
+                | Plan::Propose { .. }
+                | Plan::Notify { .. }
+                | Plan::Restore { .. } => None,
+            })
+            .collect();
+        for (target, scope) in scopes {
+            let Some(told) = self.pipelines.get_mut(&chain).and_then(|p| p.episode(target, scope)) else { continue };
+            let at = Position {
+                chain,
+                block_number: block.number,
+                block_hash: block.hash,
+                tx: None,
+                tx_index: 0,
+                finality: Finality::Head,
+            };
+            let (episode, trip_count, epoch) = (told.key_episode, told.trip_count, told.epoch);
+            let kind = FactKind::Episode { target, scope, episode, trip_count, epoch };
+            self.guardian.handle(now, Input::Fact(Fact { at, kind }));
         }
     }
 
@@ -366,7 +396,7 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
         let calldata = facts.calls.first().map(|c| c.input.clone()).unwrap_or_default();
         let same = |f: &&Flight| {
             let action = f.action();
-            action.via == signer.name && Some(action.target) == facts.to && action.calldata == calldata
+            action.via == signer.name && Some(action.target) == facts.to && action.is_in(&calldata)
         };
         let nonce = facts.nonce;
         // The same calldata may have been sent before; the nonce tells which flight this is, unless a crash lost that.

@@ -4,15 +4,19 @@ use alloy_primitives::{Address, B256};
 use ripcord_core::chain::{BlockRef, ChainId, Finality, Position};
 use ripcord_core::fact::TxFacts;
 use ripcord_core::io::{Action, DryRun};
-use ripcord_core::ports::StateSource;
+use ripcord_core::ports::{Snapshot, StateSource, ViewCall, Views};
 use ripcord_core::signal::{RuleId, Signal, UnknownWhy, Verdict};
+use ripcord_core::trip::Episode;
 use ripcord_detect::Detector;
-use ripcord_evm::{Block, ExecError, Executor, Hardforks, Header, SystemCalls, Tx};
+use ripcord_evm::{Block, ExecError, Executor, Hardforks, Header, SystemCalls, Tx, stand_in};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Bodies kept for blocks that are announced but not adopted yet; at the bound the oldest is forgotten and fetched again when wanted.
 pub const BODIES_MAX: usize = 512;
+
+/// Gas of the view that tells a scope's episode.
+const EPISODE_GAS: u64 = 200_000;
 
 /// How a chain executes.
 #[derive(Debug, Clone, Copy)]
@@ -178,6 +182,14 @@ impl<S: StateSource> Pipeline<S> {
         outcome
     }
 
+    /// Where a scope of a controller stands at the head; `None` when the controller does not say.
+    pub(crate) fn episode(&mut self, controller: Address, scope: B256) -> Option<Episode> {
+        let call =
+            ViewCall { target: controller, code: None, calldata: Episode::question(scope), gas_limit: EPISODE_GAS };
+        let told = self.executor.as_mut()?.view(Snapshot::Block, &call).ok()?;
+        Episode::answer(&told.output)
+    }
+
     /// Next nonce of an account and base fee (wei) at the head.
     pub(crate) fn account(&mut self, account: Address) -> Option<(u64, u64)> {
         let executor = self.executor.as_mut()?;
@@ -265,14 +277,17 @@ fn try_action<S: StateSource>(
         hash: action.key,
         from: account,
         to: Some(action.target),
-        input: action.calldata.clone(),
+        input: match &action.intent {
+            Some(intent) => intent.calldata(&[stand_in(account)]),
+            None => action.calldata.clone(),
+        },
         nonce,
         gas_limit,
         max_fee: u128::from(executor.header().base_fee),
         chain_id: Some(action.chain.0),
         ..Tx::default()
     };
-    let facts = match executor.execute(&tx, 0, Finality::Pending) {
+    let facts = match executor.rehearse(&tx, &[account]) {
         Ok(facts) => facts,
         Err(ExecError::Missing(_)) => return DryRun::Unknown { why: UnknownWhy::MissingState },
         Err(error) => return DryRun::Fails { why: error.to_string() },

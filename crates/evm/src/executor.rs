@@ -4,6 +4,7 @@ use crate::block::{Header, Tx};
 use crate::extract;
 use crate::frames::{ExecFailure, FramedEvm, FramedHandler, Recorder, ViewHandler, discard};
 use crate::hardfork::Hardforks;
+use crate::rehearsal::Precompiles;
 use crate::snapshots::{DbError, Snapshots};
 use crate::tracked::TrackedBlock;
 use alloy_primitives::{Address, B256, Bytes, U256, address};
@@ -15,8 +16,8 @@ use revm::context_interface::block::BlobExcessGasAndPrice;
 use revm::context_interface::either::Either;
 use revm::context_interface::transaction::{AccessList, AccessListItem};
 use revm::database_interface::Database;
+use revm::handler::Handler;
 use revm::handler::instructions::EthInstructions;
-use revm::handler::{EthPrecompiles, Handler};
 use revm::primitives::hardfork::SpecId;
 use revm::primitives::{TxKind, eip4844};
 use revm::state::EvmState;
@@ -103,7 +104,7 @@ impl<S: StateSource> Executor<S> {
             ctx,
             inspector: (),
             instruction: EthInstructions::new_mainnet_with_spec(spec),
-            precompiles: EthPrecompiles::new(spec),
+            precompiles: Precompiles::new(spec),
             frame_stack: FrameStack::new_prealloc(8),
         };
         let mut executor = Self { evm: FramedEvm { inner, recorder: Recorder::default() }, chain, hardforks, header };
@@ -124,7 +125,7 @@ impl<S: StateSource> Executor<S> {
             self.evm.inner.ctx.cfg.set_spec_and_mainnet_gas_params(spec);
             self.evm.inner.ctx.journaled_state.set_spec_id(spec);
             self.evm.inner.instruction = EthInstructions::new_mainnet_with_spec(spec);
-            self.evm.inner.precompiles = EthPrecompiles::new(spec);
+            self.evm.inner.precompiles = Precompiles::new(spec);
         }
         self.set_environment(spec);
     }
@@ -208,6 +209,17 @@ impl<S: StateSource> Executor<S> {
         let (result, state) = self.transact(tx)?;
         self.evm.inner.ctx.journaled_state.database.push(state);
         Ok(outcome(result))
+    }
+
+    /// Executes a transaction that carries stand-in signatures ([`crate::stand_in`]) as if these signers had signed.
+    ///
+    /// # Errors
+    /// [`ExecError`]; the stack is as before.
+    pub fn rehearse(&mut self, tx: &Tx, signers: &[Address]) -> Result<TxFacts, ExecError> {
+        self.evm.inner.precompiles.signers = signers.to_vec();
+        let facts = self.execute(tx, 0, Finality::Pending);
+        self.evm.inner.precompiles.signers.clear();
+        facts
     }
 
     fn transact(&mut self, tx: &Tx) -> Result<(ExecutionResult, EvmState), ExecError> {

@@ -2,6 +2,7 @@
 //!
 //! Hooks at frames cost a few percent and are always on; no hook runs per opcode.
 
+use crate::rehearsal::Precompiles;
 use crate::snapshots::Snapshots;
 use crate::tracked::TrackedBlock;
 use alloy_primitives::{Address, Bytes, U256};
@@ -10,7 +11,7 @@ use revm::context::{CfgEnv, ContextTr, Evm, FrameStack, JournalTr, LocalContextT
 use revm::context_interface::CreateScheme;
 use revm::handler::evm::{ContextDbError, FrameInitResult};
 use revm::handler::instructions::EthInstructions;
-use revm::handler::{EthFrame, EthPrecompiles, EvmTr, FrameInitOrResult, FrameResult, FrameTr, Handler, ItemOrResult};
+use revm::handler::{EthFrame, EvmTr, FrameInitOrResult, FrameResult, FrameTr, Handler, ItemOrResult};
 use revm::interpreter::interpreter::EthInterpreter;
 use revm::interpreter::interpreter_action::FrameInit;
 use revm::interpreter::{CallScheme, FrameInput, GasTracker, InstructionResult};
@@ -20,7 +21,7 @@ use ripcord_core::ports::StateSource;
 
 pub(crate) type Ctx<S> = Context<TrackedBlock, TxEnv, CfgEnv, Snapshots<S>, Journal<Snapshots<S>>, ()>;
 pub(crate) type Inner<S> =
-    Evm<Ctx<S>, (), EthInstructions<EthInterpreter, Ctx<S>>, EthPrecompiles, EthFrame<EthInterpreter>>;
+    Evm<Ctx<S>, (), EthInstructions<EthInterpreter, Ctx<S>>, Precompiles, EthFrame<EthInterpreter>>;
 
 /// revm's mainnet EVM with the recorder.
 pub(crate) struct FramedEvm<S: StateSource> {
@@ -210,7 +211,7 @@ impl<S: StateSource> FramedEvm<S> {
 impl<S: StateSource> EvmTr for FramedEvm<S> {
     type Context = Ctx<S>;
     type Instructions = EthInstructions<EthInterpreter, Ctx<S>>;
-    type Precompiles = EthPrecompiles;
+    type Precompiles = Precompiles;
     type Frame = EthFrame<EthInterpreter>;
 
     fn all(&self) -> (&Self::Context, &Self::Instructions, &Self::Precompiles, &FrameStack<Self::Frame>) {

@@ -5,5 +5,6 @@
 mod call_tree;
 mod destruction;
 mod layering;
+mod rehearsal;
 mod views;
 mod world;

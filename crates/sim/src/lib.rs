@@ -3,5 +3,8 @@
 pub mod devnet;
 pub mod drill;
 pub mod history;
+mod signer;
 pub mod simulation;
 pub mod world;
+
+pub use signer::Signer;

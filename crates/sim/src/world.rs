@@ -8,9 +8,10 @@ mod source;
 pub use source::{Fault, Source};
 
 use crate::devnet::{BASE_FEE, Devnet, Lane};
-use alloy_primitives::{Address, B256};
+use crate::signer::Signer;
+use alloy_primitives::{Address, B256, Bytes};
 use ripcord_core::chain::{BlockRef, Millis, SourceId};
-use ripcord_core::io::{Ask, Human, Notice, Submission};
+use ripcord_core::io::{Action, Ask, Human, Notice, Submission};
 use ripcord_core::ports::Journal;
 use ripcord_engine::{ChainSetup, Effect, Engine, EngineError, Observation, Setup};
 use ripcord_evm::{ExecError, Hardforks, MemoryState, SpecId, SystemCalls, Tx};
@@ -87,6 +88,8 @@ pub struct World<J: Journal> {
     /// A fault planted in every engine that is started.
     #[cfg(feature = "sabotage")]
     pub sabotage: Option<ripcord_engine::Sabotage>,
+    /// Keys that sign what the guardian asks to have signed.
+    signers: Vec<Signer>,
     policy: Arc<Policy>,
     clock: Millis,
     hidden: Option<Address>,
@@ -109,12 +112,18 @@ impl<J: Journal> World<J> {
             blind_blocks: 0,
             #[cfg(feature = "sabotage")]
             sabotage: None,
+            signers: Vec::new(),
             policy,
             clock,
             hidden: None,
             events: BTreeMap::new(),
             serial: 0,
         }
+    }
+
+    /// Hands the guardian a key to sign with.
+    pub fn trust(&mut self, signer: Signer) {
+        self.signers.push(signer);
     }
 
     /// Virtual time.
@@ -290,11 +299,30 @@ impl<J: Journal> World<J> {
 
     fn broadcast(&mut self, submission: Submission) -> Result<(), WorldError> {
         let account = self.signer(&submission);
+        let result =
+            self.calldata(&submission.action, account).and_then(|input| self.relay(&submission, account, input));
+        let (action_key, attempt) = (submission.action.key, submission.attempt);
+        self.sent.push(Sent { at: self.clock, submission: submission.clone(), result: result.clone() });
+        if let Some(engine) = &mut self.engine {
+            engine.delivered(&Effect::Submit(submission))?;
+        }
+        self.tell(Observation::Submitted { action_key, attempt, result })
+    }
+
+    /// What is sent: the call as it is, or with the signature that it needs.
+    fn calldata(&self, action: &Action, account: Address) -> Result<Bytes, String> {
+        let Some(intent) = &action.intent else { return Ok(action.calldata.clone()) };
+        let signer = self.signers.iter().find(|s| s.address() == account);
+        let signer = signer.ok_or_else(|| format!("no key of {account}"))?;
+        Ok(intent.calldata(&[signer.sign(intent.digest(action.chain, action.target))?]))
+    }
+
+    fn relay(&mut self, submission: &Submission, account: Address, input: Bytes) -> Result<B256, String> {
         let tx = Tx {
             kind: 2,
             from: account,
             to: Some(submission.action.target),
-            input: submission.action.calldata.clone(),
+            input,
             nonce: submission.nonce,
             gas_limit: submission.gas_limit,
             max_fee: submission.max_fee_wei.saturating_to(),
@@ -302,13 +330,7 @@ impl<J: Journal> World<J> {
             ..Tx::default()
         };
         let lane = if self.public_too { Lane::Public } else { Lane::Private };
-        let result = self.devnet.submit(tx, lane);
-        let (action_key, attempt) = (submission.action.key, submission.attempt);
-        self.sent.push(Sent { at: self.clock, submission: submission.clone(), result: result.clone() });
-        if let Some(engine) = &mut self.engine {
-            engine.delivered(&Effect::Submit(submission))?;
-        }
-        self.tell(Observation::Submitted { action_key, attempt, result })
+        self.devnet.submit(tx, lane)
     }
 
     fn signer(&self, submission: &Submission) -> Address {

@@ -373,8 +373,8 @@ impl Guardian {
             run.supersede(id, &mut self.desk);
         }
         incident.life = incident.life.resolve(now, how);
-        for target in incident.trips.keys() {
-            let episodes = self.state.episodes.entry(*target).or_default();
+        for counter in incident.trips.keys() {
+            let episodes = self.state.episodes.entry(*counter).or_default();
             episodes.local = episodes.local.saturating_add(1);
         }
         let loss_usd_e8 = incident.loss_usd_e8();

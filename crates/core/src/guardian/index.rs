@@ -1,6 +1,6 @@
 //! Look-ups into the program, made once.
 
-use crate::playbook::{Effect, Program};
+use crate::playbook::Program;
 use crate::signal::RuleId;
 use alloy_primitives::Address;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,10 +16,7 @@ pub(crate) struct Index {
 impl Index {
     pub(crate) fn new(program: &Program) -> Self {
         let steps = program.playbooks.iter().flat_map(|p| &p.steps);
-        let targets = steps.filter_map(|s| match &s.effect {
-            Effect::Call { target, .. } | Effect::Propose { target, .. } => Some(*target),
-            Effect::Notify { .. } | Effect::Restore { .. } => None,
-        });
+        let targets = steps.filter_map(|s| s.effect.transaction()).map(|(_, target, _)| target);
         Self {
             rules: program.rules.iter().enumerate().map(|(i, r)| (r.id.clone(), i)).collect(),
             targets: targets.collect(),

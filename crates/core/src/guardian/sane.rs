@@ -20,7 +20,9 @@ pub(crate) fn sane(input: Input) -> Option<Input> {
         Input::Signal(signal) => in_range(&signal).then(|| Input::Signal(short(signal))),
         Input::Fact(fact) => {
             let possible = match &fact.kind {
-                FactKind::Episode { episode, trip_count, .. } => *episode.max(trip_count) <= INTEGER_MAX,
+                FactKind::Episode { episode, trip_count, epoch, .. } => {
+                    *episode.max(trip_count).max(epoch) <= INTEGER_MAX
+                }
                 FactKind::Flow { .. } | FactKind::Log { .. } | FactKind::Mode { .. } => true,
             };
             (possible && fact.at.block_number <= INTEGER_MAX).then_some(Input::Fact(fact))

@@ -37,10 +37,10 @@ impl Run {
             (Effect::Notify { .. }, _) | (Effect::Propose { .. }, Approve::Auto | Approve::Safe) => Need::Nobody,
             // Reinstatement is never anybody's default.
             (Effect::Restore { .. }, Approve::Auto | Approve::Veto { .. } | Approve::Safe) => Need::Safe,
-            (Effect::Call { .. }, Approve::Safe) => Need::Safe,
-            (Effect::Call { .. }, Approve::Auto | Approve::Veto { .. }) if self.asks => oncall(),
-            (Effect::Call { .. }, Approve::Auto) => Need::Nobody,
-            (Effect::Call { .. } | Effect::Propose { .. }, Approve::Veto { window_ms }) => {
+            (Effect::Call { .. } | Effect::Trip { .. }, Approve::Safe) => Need::Safe,
+            (Effect::Call { .. } | Effect::Trip { .. }, Approve::Auto | Approve::Veto { .. }) if self.asks => oncall(),
+            (Effect::Call { .. } | Effect::Trip { .. }, Approve::Auto) => Need::Nobody,
+            (Effect::Call { .. } | Effect::Trip { .. } | Effect::Propose { .. }, Approve::Veto { window_ms }) => {
                 Need::NoVeto { window_ms: *window_ms }
             }
             (_, Approve::People { need, people }) => Need::People { need: (*need).max(1), people: people.clone() },
@@ -61,8 +61,14 @@ impl Run {
 
     fn ask(&self, step: &Step, need: u32, people: Vec<String>, deadline: Millis, scene: &mut Scene<'_>) -> Phase {
         let name = self.name(step);
+        let trip;
         let calldata: &[u8] = match &step.effect {
             Effect::Call { calldata, .. } | Effect::Propose { calldata, .. } => calldata,
+            // The counts in the intent are read when it is signed; what people agree to is the step.
+            Effect::Trip { .. } => {
+                trip = key::step_hash(&self.playbook, step);
+                trip.as_slice()
+            }
             Effect::Notify { .. } | Effect::Restore { .. } => &[],
         };
         let ask = Ask {
@@ -167,6 +173,10 @@ pub(super) fn sentence(name: &str, step: &Step) -> String {
     match &step.effect {
         Effect::Call { chain, target, via, .. } => format!("{name} calls {target} on {chain} by {via}"),
         Effect::Propose { chain, target, via, .. } => format!("{name} proposes a call of {target} on {chain} to {via}"),
+        Effect::Trip { chain, controller, scope, to, via, .. } => {
+            let hours = step.expires_ms.unwrap_or_default() / 3_600_000;
+            format!("{name} makes scope {scope} of {controller} on {chain} {to:?} for at most {hours} h by {via}")
+        }
         Effect::Notify { text } => format!("{name} tells: {text}"),
         Effect::Restore { stages } => format!("{name} reinstates service in {} stages", stages.len()),
     }

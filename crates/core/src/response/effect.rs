@@ -9,7 +9,19 @@ use crate::key::{self, KeyParts};
 use crate::playbook::{Effect, Step};
 use crate::recovery::{Recovery, RecoveryEvent};
 use crate::submission::FlightState;
+use crate::trip::{self, TripIntent, TripMode};
 use alloy_primitives::{Address, B256, Bytes};
+
+/// How long an unused intent stays valid, seconds.
+const INTENT_SECS: u64 = 86_400;
+
+/// What an action calls.
+struct Call<'a> {
+    chain: ChainId,
+    target: Address,
+    scope: B256,
+    via: &'a str,
+}
 
 impl Run {
     /// Consent is there. What does not tighten waits while its chain reads `Unknown`.
@@ -17,10 +29,7 @@ impl Run {
         if let Some(question) = question.as_ref().filter(|q| q.vetoed) {
             return Move::To(self.vetoed(question, scene));
         }
-        let chain = match &step.effect {
-            Effect::Call { chain, .. } | Effect::Propose { chain, .. } => *chain,
-            Effect::Notify { .. } | Effect::Restore { .. } => self.chain,
-        };
+        let chain = step.effect.transaction().map_or(self.chain, |(chain, ..)| chain);
         if !step.effect.tightens() && (scene.is_unknown(chain) || scene.is_unknown(self.chain)) {
             return Move::Stay(Phase::Ready { question });
         }
@@ -40,26 +49,35 @@ impl Run {
                     close(question.as_deref(), scene);
                     return Move::To(self.fail(step, "its calldata is too long to be journaled", scene));
                 }
-                let action = self.action(step, chain, *target, calldata, via, scene);
+                let trip = trip(key::counter(*target, B256::ZERO), scene);
+                let call = Call { chain, target: *target, scope: key::scope(*target, calldata), via };
+                let action = self.action(step, call, trip, scene);
+                Move::To(self.try_or_join(question, Action { calldata: calldata.clone(), ..action }, scene))
+            }
+            Effect::Trip { controller, scope, to, mask, via, .. } => {
+                let trip = trip(key::counter(*controller, *scope), scene);
+                let call = Call { chain, target: *controller, scope: *scope, via };
+                let action = self.action(step, call, trip, scene);
+                let Some(intent) = self.intent(step, *scope, (*to, *mask), trip, scene) else {
+                    close(question.as_deref(), scene);
+                    return Move::To(self.fail(
+                        step,
+                        "the controller's counts are beyond what an intent can carry",
+                        scene,
+                    ));
+                };
+                let action = Action { calldata: intent.calldata(&[]), intent: Some(Box::new(intent)), ..action };
                 Move::To(self.try_or_join(question, action, scene))
             }
         }
     }
 
-    fn action(
-        &self,
-        step: &Step,
-        chain: ChainId,
-        target: Address,
-        calldata: &Bytes,
-        via: &str,
-        scene: &mut Scene<'_>,
-    ) -> Action {
-        let trip = trip(target, scene);
+    /// An action without what it calls with.
+    fn action(&self, step: &Step, call: Call<'_>, trip: Trip, scene: &Scene<'_>) -> Action {
         let key = key::action_key(&KeyParts {
-            chain,
-            target,
-            scope: key::scope(target, calldata),
+            chain: call.chain,
+            target: call.target,
+            scope: call.scope,
             episode: trip.episode,
             trip_count: trip.count,
             step_hash: key::step_hash(&self.playbook, step),
@@ -68,12 +86,41 @@ impl Run {
             key,
             incident: scene.incident,
             step: self.name(step),
-            chain,
-            target,
-            calldata: calldata.clone(),
-            via: via.to_owned(),
+            chain: call.chain,
+            target: call.target,
+            calldata: Bytes::new(),
+            intent: None,
+            via: call.via.to_owned(),
             verify: step.verify.clone(),
         }
+    }
+
+    /// What is signed for a trip. The same incident and counts give the same intent, but for the time of signing.
+    fn intent(
+        &self,
+        step: &Step,
+        scope: B256,
+        (mode, mask): (TripMode, u32),
+        trip: Trip,
+        scene: &Scene<'_>,
+    ) -> Option<TripIntent> {
+        let now = trip::secs(scene.now);
+        let duration_secs = step.expires_ms? / 1000;
+        Some(TripIntent {
+            scope,
+            mode,
+            mask,
+            duration_secs,
+            not_after_secs: now.checked_add(duration_secs)?.checked_add(INTENT_SECS)?,
+            reason: short(&self.rule.0),
+            evidence: self.rule_hash,
+            step_hash: key::step_hash(&self.playbook, step),
+            key_episode: u32::try_from(trip.episode).ok()?,
+            trip_count: u16::try_from(trip.count).ok()?,
+            incident_block: 0,
+            epoch: u32::try_from(trip.epoch).ok()?,
+            deadline_secs: now.checked_add(INTENT_SECS)?,
+        })
     }
 
     /// A key that is in the air already is joined: two incidents, one effect.
@@ -204,7 +251,7 @@ impl Run {
     }
 
     fn effected(&mut self, step: &Step, block_number: u64, scene: &mut Scene<'_>) -> Phase {
-        if matches!(step.effect, Effect::Call { .. }) {
+        if matches!(step.effect, Effect::Call { .. } | Effect::Trip { .. }) {
             let until = step.expires_ms.map(|ms| scene.now.plus(ms));
             scene.news.push(RunNews::Contained { block_number, until });
         }
@@ -276,18 +323,28 @@ fn close(question: Option<&Question>, scene: &mut Scene<'_>) {
     }
 }
 
-/// Episode and trip count for a target, fixed once per trip of the incident and never below those of its last trip.
-fn trip(target: Address, scene: &mut Scene<'_>) -> Trip {
-    let last = scene.trips.get(&target).copied();
+/// The first 32 bytes of a name.
+fn short(name: &str) -> B256 {
+    let mut out = B256::ZERO;
+    for (to, from) in out.iter_mut().zip(name.bytes()) {
+        *to = from;
+    }
+    out
+}
+
+/// Episode and trip count under a counter, fixed once per trip of the incident and never below those of its last trip.
+fn trip(counter: B256, scene: &mut Scene<'_>) -> Trip {
+    let last = scene.trips.get(&counter).copied();
     if let Some(last) = last.filter(|t| t.fixed_for == scene.trip) {
         return last;
     }
-    let known = scene.episodes.get(&target).copied().unwrap_or_default();
-    let (mut episode, mut count) = known.told.unwrap_or((known.local, 0));
+    let known = scene.episodes.get(&counter).copied().unwrap_or_default();
+    let epoch = known.told.map_or(0, |told| told.epoch);
+    let (mut episode, mut count) = known.told.map_or((known.local, 0), |told| (told.episode, told.trip_count));
     if let Some(last) = last.filter(|t| (episode, count) <= (t.episode, t.count)) {
         (episode, count) = (last.episode, last.count.saturating_add(1));
     }
-    let trip = Trip { episode, count, fixed_for: scene.trip };
-    scene.trips.insert(target, trip);
+    let trip = Trip { episode, count, epoch, fixed_for: scene.trip };
+    scene.trips.insert(counter, trip);
     trip
 }

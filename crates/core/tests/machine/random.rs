@@ -213,7 +213,10 @@ fn play_facts(world: &mut World, act: Act) {
         }
         Act::Episode { episode, trip_count } => {
             let target = Address::repeat_byte(0xcc);
-            world.put(Input::Fact(Fact { at, kind: FactKind::Episode { target, episode, trip_count } }));
+            world.put(Input::Fact(Fact {
+                at,
+                kind: FactKind::Episode { target, scope: B256::ZERO, episode, trip_count, epoch: 0 },
+            }));
         }
         Act::Blind => world.put(Input::Blind { chain: CHAIN, block: world.head.hash, why: UnknownWhy::Fault }),
         Act::Fault { source } => {

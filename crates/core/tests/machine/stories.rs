@@ -540,7 +540,13 @@ fn the_next_trip_of_an_expired_restriction_follows_the_chain_s_count() {
         |w| {
             w.says("LEND-001", violated());
             w.include(true);
-            let kind = FactKind::Episode { target: Address::repeat_byte(0xcc), episode: 5, trip_count: 1 };
+            let kind = FactKind::Episode {
+                target: Address::repeat_byte(0xcc),
+                scope: B256::ZERO,
+                episode: 5,
+                trip_count: 1,
+                epoch: 0,
+            };
             w.put(Input::Fact(Fact { at: at(&w.head), kind }));
             w.wait(11 * MINUTE);
         },

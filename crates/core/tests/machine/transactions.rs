@@ -8,7 +8,9 @@ use ripcord_core::fact::{Fact, FactKind};
 use ripcord_core::incident::IncidentId;
 use ripcord_core::io::{Action, Input, Submission};
 use ripcord_core::key::{KeyParts, action_key, scope, step_hash};
+use ripcord_core::playbook::{Effect, Step};
 use ripcord_core::submission::{FlightEvent, FlightState, Refusal, Submissions};
+use ripcord_core::trip::{TripIntent, TripMode};
 use std::collections::BTreeMap;
 
 fn action(key: u8) -> Action {
@@ -19,6 +21,7 @@ fn action(key: u8) -> Action {
         chain: CHAIN,
         target: pool(),
         calldata: vec![1, 2, 3, 4].into(),
+        intent: None,
         via: "deputy".to_owned(),
         verify: None,
     }
@@ -202,7 +205,13 @@ fn a_mined_nonce_is_taken_even_while_the_account_was_read_before() {
 fn all_steps_of_one_trip_are_keyed_with_its_episode_and_count() {
     let steps = vec![step("pause"), step("freeze")];
     let mut world = World::new(program(steps.clone()));
-    let kind = FactKind::Episode { target: Address::repeat_byte(0xcc), episode: 4, trip_count: 2 };
+    let kind = FactKind::Episode {
+        target: Address::repeat_byte(0xcc),
+        scope: B256::ZERO,
+        episode: 4,
+        trip_count: 2,
+        epoch: 0,
+    };
     world.put(Input::Fact(Fact { at: at(&world.head), kind }));
     world.says("LEND-001", violated());
     world.include(true);
@@ -219,4 +228,46 @@ fn all_steps_of_one_trip_are_keyed_with_its_episode_and_count() {
     });
     assert_eq!(keys, expected.collect::<Vec<_>>());
     assert_eq!(keys.len(), 2);
+}
+
+/// The controller's own counts are in the key and in what is signed; the guardian's count of another scope does not matter.
+#[test]
+fn a_trip_is_signed_for_the_episode_its_scope_told() {
+    let (market, other) = (B256::repeat_byte(0x51), B256::repeat_byte(0x52));
+    let controller = Address::repeat_byte(0xcc);
+    let effect = Effect::Trip {
+        chain: CHAIN,
+        controller,
+        scope: market,
+        to: TripMode::Restricted,
+        mask: TripMode::Restricted.closes(),
+        via: "deputy".to_owned(),
+    };
+    let trip = Step { effect, expires_ms: Some(24 * 3_600_000), ..step("trip") };
+    let mut world = World::new(program(vec![trip.clone()]));
+    for (scope, episode, trip_count, epoch) in [(market, 4, 2, 1), (other, 9, 9, 9)] {
+        let kind = FactKind::Episode { target: controller, scope, episode, trip_count, epoch };
+        world.put(Input::Fact(Fact { at: at(&world.head), kind }));
+    }
+    world.says("LEND-001", violated());
+    world.include(true);
+    let [sent] = &world.sent[..] else { panic!("{:?}", world.sent) };
+    let action = &sent.action;
+    let intent = *action.intent.clone().expect("something to sign");
+    assert_eq!((intent.key_episode, intent.trip_count, intent.epoch), (4, 2, 1));
+    assert_eq!((intent.scope, intent.duration_secs), (market, 86_400));
+    assert!(intent.not_after_secs > intent.deadline_secs);
+    assert_eq!(intent.step_hash, step_hash("contain", &trip));
+    let parts = KeyParts {
+        chain: CHAIN,
+        target: controller,
+        scope: market,
+        episode: 4,
+        trip_count: 2,
+        step_hash: step_hash("contain", &trip),
+    };
+    assert_eq!(action.key, action_key(&parts));
+    // A relayed transaction is recognised by its intent, whoever signed it.
+    assert!(action.is_in(&intent.calldata(&[vec![7; 65].into()])));
+    assert!(!action.is_in(&TripIntent { epoch: 2, ..intent }.calldata(&[])));
 }

@@ -10,6 +10,7 @@ use ripcord_core::io::{Action, Ask, Body, DryRun, Human, Input, Notice, Receipt,
 use ripcord_core::playbook::{RuleMode, Severity};
 use ripcord_core::response::End;
 use ripcord_core::signal::{Evidence, Signal, UnknownWhy, Verdict};
+use ripcord_core::trip::{TripIntent, TripMode};
 
 fn number() -> impl Strategy<Value = u64> {
     0..=INTEGER_MAX
@@ -38,7 +39,9 @@ fn fact() -> impl Strategy<Value = Input> {
         let kind = match kind {
             0 => FactKind::Log { emitter: account, topic0: B256::from(usd) },
             1 => FactKind::Mode { target: account, mode: Mode::Recovering },
-            2 => FactKind::Episode { target: account, episode: 1, trip_count: INTEGER_MAX },
+            2 => {
+                FactKind::Episode { target: account, scope: B256::ZERO, episode: 1, trip_count: INTEGER_MAX, epoch: 0 }
+            }
             _ => FactKind::Flow {
                 account,
                 moved: TokenMove { token: None, from: account, to: pool(), amount, kind: MoveKind::Burn },
@@ -103,6 +106,25 @@ fn input() -> impl Strategy<Value = Input> {
     prop_oneof![human, chain, own, signal, fact(), Just(Input::Restarted)]
 }
 
+/// An intent with a value in every field.
+fn intent(word: B256, n: u64) -> TripIntent {
+    TripIntent {
+        scope: word,
+        mode: TripMode::Restricted,
+        mask: TripMode::Restricted.closes(),
+        duration_secs: n,
+        not_after_secs: n,
+        reason: word,
+        evidence: word,
+        step_hash: word,
+        key_episode: 1,
+        trip_count: 2,
+        incident_block: n,
+        epoch: 3,
+        deadline_secs: n,
+    }
+}
+
 fn derived() -> impl Strategy<Value = Body> {
     (b256(), number(), u256(), prop::collection::vec(any::<u8>(), 0..80), ".*", 0u8..9, position()).prop_map(
         |(key, n, wei, calldata, text, kind, at)| {
@@ -113,6 +135,7 @@ fn derived() -> impl Strategy<Value = Body> {
                 step: text.clone(),
                 chain: CHAIN,
                 target: pool(),
+                intent: calldata.first().map(|_| Box::new(intent(key, n))),
                 calldata: calldata.into(),
                 via: text.clone(),
                 verify: Some(rule_id("a.b.verify")),

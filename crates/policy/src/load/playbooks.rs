@@ -105,13 +105,7 @@ impl Loader<'_> {
         let mut steps: Vec<(String, Option<String>)> = Vec::new();
         for playbook in &self.playbooks {
             for step in &playbook.steps {
-                let via = match &step.effect {
-                    ripcord_core::playbook::Effect::Call { via, .. }
-                    | ripcord_core::playbook::Effect::Propose { via, .. } => Some(via.clone()),
-                    ripcord_core::playbook::Effect::Notify { .. } | ripcord_core::playbook::Effect::Restore { .. } => {
-                        None
-                    }
-                };
+                let via = step.effect.transaction().map(|(_, _, via)| via.to_owned());
                 steps.push((format!("{}.{}", playbook.id, step.id), via));
             }
         }

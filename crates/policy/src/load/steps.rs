@@ -5,13 +5,16 @@ use super::playbooks::StepText;
 use super::{HiddenText, Loader};
 use crate::diagnostic::{Code, suggest};
 use alloy_dyn_abi::DynSolValue;
+use alloy_primitives::{B256, keccak256};
+use ripcord_core::chain::ChainId;
 use ripcord_core::playbook::{Approve, Effect, OnTimeout, Stage, Step};
 use ripcord_core::signal::RuleId;
+use ripcord_core::trip::TripMode;
 use toml::de::DeValue;
 
-const KINDS: [&str; 4] = ["call", "propose", "notify", "restore"];
-const LATER_KINDS: [&str; 4] = ["trip", "presigned", "limit", "open_exit"];
-const COMMON: [&str; 14] = [
+const KINDS: [&str; 5] = ["call", "trip", "propose", "notify", "restore"];
+const LATER_KINDS: [&str; 3] = ["presigned", "limit", "open_exit"];
+const COMMON: [&str; 16] = [
     "id",
     "args",
     "via",
@@ -26,7 +29,11 @@ const COMMON: [&str; 14] = [
     "expires",
     "else",
     "stages",
+    "scope",
+    "to",
 ];
+const TRIP_MODES: [(&str, TripMode); 3] =
+    [("WATCH", TripMode::Watch), ("RESTRICTED", TripMode::Restricted), ("HALTED", TripMode::Halted)];
 const TIMEOUTS: [(&str, OnTimeout); 3] =
     [("next", OnTimeout::Next), ("auto", OnTimeout::Auto), ("abort", OnTimeout::Abort)];
 const TIMEOUT_MS: u64 = 600_000;
@@ -39,7 +46,7 @@ const BLOCK_MS: u64 = 12_000;
 impl Loader<'_> {
     pub(super) fn step(&mut self, table: &Table<'_>, playbook: &str) -> Option<StepText> {
         let known: Vec<&str> = COMMON.into_iter().chain(KINDS).collect();
-        let later: Vec<&str> = LATER_KINDS.into_iter().chain(["reopen", "haircut", "to"]).collect();
+        let later: Vec<&str> = LATER_KINDS.into_iter().chain(["reopen", "haircut"]).collect();
         self.keys(table, &known, &later);
         let id = self.need_text(table, "id");
         let effect = self.effect(table);
@@ -123,7 +130,15 @@ impl Loader<'_> {
             return None;
         };
         let calls = matches!(*kind, "call" | "propose");
-        for (field, belongs) in [("args", calls), ("via", *kind != "notify"), ("stages", *kind == "restore")] {
+        let trips = *kind == "trip";
+        let belonging = [
+            ("args", calls),
+            ("via", *kind != "notify"),
+            ("stages", *kind == "restore"),
+            ("scope", trips),
+            ("to", trips),
+        ];
+        for (field, belongs) in belonging {
             if table.get(field).is_some() && !belongs {
                 self.report(
                     &table.key_place(field),
@@ -136,6 +151,7 @@ impl Loader<'_> {
         match *kind {
             "notify" => self.text(table, "notify").map(|f| Effect::Notify { text: f.value }),
             "restore" => self.restore(table),
+            "trip" => self.trip(table),
             call => self.call_effect(table, call),
         }
     }
@@ -149,7 +165,20 @@ impl Loader<'_> {
             self.report(&name.place, Code::E02, "a step has no variables", "write the value");
             return None;
         }
-        let via = via?;
+        let chain = call.contract.chain;
+        let via = self.signer_on(chain, via?)?;
+        let mut calldata = call.function.selector().to_vec();
+        calldata.extend(DynSolValue::Tuple(args.values).abi_encode_params());
+        let (target, calldata) = (call.contract.address, calldata.into());
+        Some(if kind == "call" {
+            Effect::Call { chain, target, calldata, via }
+        } else {
+            Effect::Propose { chain, target, calldata, via }
+        })
+    }
+
+    /// The name of a signer that can act on a chain.
+    fn signer_on(&mut self, chain: ChainId, via: Field<String>) -> Option<String> {
         let Some(signer) = self.signers.get(&via.value) else {
             let names: Vec<String> = self.signers.keys().cloned().collect();
             self.report(
@@ -160,7 +189,6 @@ impl Loader<'_> {
             );
             return None;
         };
-        let chain = call.contract.chain;
         if signer.chain != chain {
             self.report(
                 &via.place,
@@ -169,14 +197,51 @@ impl Loader<'_> {
                 "use a signer of that chain",
             );
         }
-        let mut calldata = call.function.selector().to_vec();
-        calldata.extend(DynSolValue::Tuple(args.values).abi_encode_params());
-        let (target, calldata, via) = (call.contract.address, calldata.into(), via.value);
-        Some(if kind == "call" {
-            Effect::Call { chain, target, calldata, via }
-        } else {
-            Effect::Propose { chain, target, calldata, via }
+        Some(via.value)
+    }
+
+    /// `trip = "@controller", scope = "market", to = "RESTRICTED", expires = "24h"`: closes all that the mode may close.
+    fn trip(&mut self, table: &Table<'_>) -> Option<Effect> {
+        let controller = self.text(table, "trip").and_then(|field| self.contract_ref(table.file, &field));
+        let scope = self.need_text(table, "scope").and_then(|field| self.scope(&field));
+        if table.get("to").is_none() {
+            self.missing(table, "to");
+        }
+        let to = self.word(table, "to", &TRIP_MODES);
+        if table.get("expires").is_none() {
+            self.missing(table, "expires");
+        }
+        let via = self.need_text(table, "via");
+        let (controller, scope, to, via) = (controller?, scope?, to?.value, via?);
+        let via = self.signer_on(controller.chain, via)?;
+        Some(Effect::Trip {
+            chain: controller.chain,
+            controller: controller.address,
+            scope,
+            to,
+            mask: to.closes(),
+            via,
         })
+    }
+
+    /// A scope's 32 bytes, or its name, of which they are the hash.
+    fn scope(&mut self, field: &Field<String>) -> Option<B256> {
+        let scope = match field.value.strip_prefix("0x") {
+            None if field.value.is_empty() => None,
+            None => Some(keccak256(&field.value)),
+            Some(_) => field.value.parse().ok(),
+        };
+        if scope.is_none_or(|s: B256| s.is_zero()) {
+            let text = format!("`{}` is not a scope", field.value);
+            self.report(
+                &field.place,
+                Code::E02,
+                text,
+                "write its name, or 0x and 64 hexadecimal digits that are not all zero",
+            );
+            return None;
+        }
+        scope
     }
 
     fn restore(&mut self, table: &Table<'_>) -> Option<Effect> {

@@ -1,6 +1,9 @@
 //! What people see for each class of error.
 
 use crate::{HEAD, codes, render, with_rule};
+use alloy_primitives::keccak256;
+use ripcord_core::playbook::Effect;
+use ripcord_core::trip::TripMode;
 
 macro_rules! shown {
     ($name:ident, $text:expr) => {
@@ -54,6 +57,10 @@ shown!(
         "{HEAD}\n[signers]\nk = {{ kind = \"keystore\", account = \"0x1111111111111111111111111111111111111111\", only = [\"a.gone\"] }}\n[[playbooks]]\nid = \"a\"\nsteps = [{{ id = \"stop\", call = \"@vault.stop()\", via = \"k\", approve = \"auto\" }}]\n"
     )
 );
+shown!(
+    e02_trip,
+    with_trip("trip = \"@vault\", scope = \"0x00\", to = \"CLOSED\", args = [1], via = \"k\", approve = \"auto\"")
+);
 shown!(in_a_calc_signal, HEAD.replace("div(price, usd(3))", "div(price, cash)"));
 shown!(
     all_errors_of_a_run,
@@ -63,6 +70,32 @@ shown!(
             .replace("chain = \"dev\", address = \"0x2222", "chain = \"deb\", address = \"0x2222")
     )
 );
+
+fn with_trip(fields: &str) -> String {
+    format!(
+        "{HEAD}\n[signers]\nk = {{ kind = \"keystore\", account = \"0x1111111111111111111111111111111111111111\" }}\n\
+         [[playbooks]]\nid = \"a\"\nsteps = [{{ id = \"stop\", {fields} }}]\n"
+    )
+}
+
+/// A scope is named by its 32 bytes or by the text that they are the hash of; both name the same.
+#[test]
+fn a_trip_names_its_scope_and_closes_what_its_mode_may() {
+    let load = |scope: &str, to: &str| {
+        let text = with_trip(&format!(
+            "trip = \"@vault\", scope = \"{scope}\", to = \"{to}\", via = \"k\", approve = \"auto\", expires = \"24h\""
+        ));
+        crate::load_text(&text).unwrap().program().playbooks[0].steps[0].clone()
+    };
+    let named = load("market", "RESTRICTED");
+    assert_eq!(named.effect, load(&keccak256("market").to_string(), "RESTRICTED").effect);
+    assert_eq!(named.expires_ms, Some(86_400_000));
+    let Effect::Trip { scope, to, mask, ref via, .. } = named.effect else { panic!("{:?}", named.effect) };
+    assert_eq!((scope, to, via.as_str()), (keccak256("market"), TripMode::Restricted, "k"));
+    let Effect::Trip { mask: halted, .. } = load("market", "HALTED").effect else { panic!() };
+    // REDUCE_RISK (bit 3) and CLAIM (bit 8) are never closed, and a halt closes whatever a restriction closes.
+    assert_eq!((halted & 0b1_0000_1000, halted & mask), (0, mask));
+}
 
 #[test]
 fn every_finding_has_a_place_and_help() {
