@@ -40,6 +40,18 @@ pub(crate) fn test(root: &Path, profile: &str) -> Result<Summary, Failure> {
     npm(root, &["run", "--silent", "test"]).env("FOUNDRY_PROFILE", profile).summaries(closing)
 }
 
+/// Runs the gas tests, each call a transaction of its own, and returns forge's JSON; a failed test is in it, not an error.
+pub(crate) fn gas(root: &Path) -> Result<String, Failure> {
+    install(root)?;
+    npm(root, &["run", "--silent", "gas"]).spoken()
+}
+
+/// Flips each guard condition of the kit; an error when a mutant survives.
+pub(crate) fn mutate(root: &Path, more: &[&str]) -> Result<(), Failure> {
+    install(root)?;
+    npm(root, &[&["run", "--silent", "mutate", "--"], more].concat()).run()
+}
+
 fn npm(root: &Path, arguments: &[&str]) -> Program {
     let words: Vec<&str> = std::iter::once("npm").chain(arguments.iter().copied()).collect();
     Program::new(root, &words).dir(&root.join("contracts"))

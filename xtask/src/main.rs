@@ -9,6 +9,7 @@ mod contracts;
 mod data;
 mod failure;
 mod fuzz;
+mod gas;
 mod process;
 mod steps;
 mod suite;
@@ -45,6 +46,18 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+    /// Measure the kit's gas against its goals and the best peers.
+    Gas {
+        /// Print `rows[]{operation, goal, ours, peer, peer_name}` instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Flip each guard condition of the kit; every mutant must be noticed by a test.
+    MutateSol {
+        /// Only files whose path contains this.
+        #[arg(long)]
+        file: Option<String>,
+    },
     /// Build the fuzz targets on stable Rust and run them.
     Fuzz {
         /// How long each target runs.
@@ -74,6 +87,11 @@ fn run(command: Command, root: &Path) -> Result<(), Failure> {
         Command::Nightly => suite::run(root, Length::Long),
         Command::Tidy => tidy::run(root),
         Command::Contracts { check } => contracts::artifacts(root, check),
+        Command::Gas { json } => gas::run(root, json),
+        Command::MutateSol { file } => match file {
+            Some(file) => contracts::mutate(root, &["--file", &file]),
+            None => contracts::mutate(root, &[]),
+        },
         Command::Fuzz { secs, target } => fuzz::run(root, secs, target.as_deref()),
         Command::Data => data::unpack(root).map(|unpacked| eprintln!("{unpacked}")),
     }

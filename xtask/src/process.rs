@@ -67,6 +67,13 @@ impl Program {
             .map_err(|_| Failure::new(format!("`{}` printed text that is not UTF-8", self.shown), "run it by hand"))
     }
 
+    /// Runs, shows stderr, and returns stdout whatever the exit status.
+    pub(crate) fn spoken(mut self) -> Result<String, Failure> {
+        self.command.stdin(Stdio::null()).stderr(Stdio::inherit());
+        let output = self.command.output().map_err(|error| self.not_started(&error))?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Runs with all output shown and returns the lines in which `keep` sees the runner's own summary.
     pub(crate) fn summaries(mut self, keep: fn(&str) -> bool) -> Result<Vec<String>, Failure> {
         self.command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

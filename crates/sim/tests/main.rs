@@ -10,5 +10,6 @@ mod blocks;
 mod data;
 mod drill;
 mod geth_cases;
+mod kit;
 mod scenarios;
 mod simulation;
