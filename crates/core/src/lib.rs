@@ -9,6 +9,7 @@
 #![warn(missing_docs)]
 
 pub mod chain;
+pub mod exit;
 pub mod fact;
 pub mod guardian;
 pub mod incident;

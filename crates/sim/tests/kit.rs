@@ -1,11 +1,16 @@
 //! The guardian's half of the kit's byte layouts, against alloy's own encoder and against the file that Solidity reads, too.
 
-use alloy_primitives::{Address, B256, Bytes, U256, address, keccak256};
+use alloy_primitives::{Address, B256, Bytes, I256, U256, address, keccak256};
 use alloy_sol_types::{Eip712Domain, SolCall, SolStruct, sol};
+use alloy_trie::Nibbles;
+use alloy_trie::proof::verify_proof;
 use proptest::prelude::*;
 use ripcord_core::chain::ChainId;
+use ripcord_core::exit::merkle_sum::{Leaf, Tree, opens};
 use ripcord_core::key::{KeyParts, action_key};
+use ripcord_core::ports::StateSource;
 use ripcord_core::trip::{Episode, TripIntent, TripMode};
+use ripcord_evm::witness::Witness;
 use serde_json::{Value, json};
 
 mod onchain {
@@ -193,4 +198,101 @@ fn case(n: u64) -> Value {
 fn sol_words(intent: &TripIntent) -> Bytes {
     use alloy_sol_types::SolValue;
     sol_intent(intent).abi_encode().into()
+}
+
+fn vectors(name: &str) -> Value {
+    let path = format!("{}/../../contracts/test/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+fn bytes(value: &Value) -> Bytes {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+fn word(value: &Value) -> B256 {
+    value.as_str().unwrap().parse().unwrap()
+}
+
+fn number(value: &Value) -> U256 {
+    word(value).into()
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().unwrap()
+}
+
+fn proof(value: &Value, key: &str) -> Vec<Bytes> {
+    list(value, key).iter().map(bytes).collect()
+}
+
+/// The trees that the contract checks are the trees that this side builds, path by path.
+#[test]
+fn merkle_sum_trees_are_the_contracts() {
+    let file = vectors("merkle-sum");
+    for tree in list(&file, "trees") {
+        let name = &tree["name"];
+        let figure = |key: &str, index: usize| number(&list(tree, key)[index]);
+        let leaves: Vec<Leaf> = (0..list(tree, "accounts").len())
+            .map(|i| Leaf {
+                account: Address::from_word(word(&list(tree, "accounts")[i])),
+                amount: I256::from_raw(figure("amounts", i)),
+                deposited: figure("deposited", i).to(),
+                withdrawn: figure("withdrawn", i).to(),
+                moved_out: figure("movedOut", i).to(),
+            })
+            .collect();
+        assert_eq!(U256::from(leaves.len()), number(&tree["count"]), "{name}");
+        let built = Tree::new(&leaves).unwrap();
+        assert_eq!(built.root().hash, word(&tree["root"]), "{name}");
+        assert_eq!(U256::from(built.root().sum), number(&tree["sum"]), "{name}");
+        for (index, leaf) in leaves.iter().enumerate() {
+            let path = bytes(&list(tree, "paths")[index]);
+            assert_eq!(built.path(index).unwrap(), path, "{name}, leaf {index}");
+            assert!(opens(leaf, index, &path, built.root(), leaves.len()), "{name}, leaf {index}");
+        }
+    }
+}
+
+/// alloy-trie accepts exactly what the contract's trie reader is shown, absence included.
+#[test]
+fn storage_proofs_are_what_alloy_trie_verifies() {
+    let file = vectors("state-proof");
+    let check = |element: &Value, slot: &Value, value: &Value| {
+        let key = Nibbles::unpack(keccak256(word(slot)));
+        let value = number(value);
+        let expected = (!value.is_zero()).then(|| alloy_rlp::encode(value));
+        let nodes = proof(element, "proof");
+        let verified = verify_proof(word(&element["storageRoot"]), key, expected, &nodes);
+        verified.unwrap_or_else(|error| panic!("{}: {error}", element["name"]));
+        let wrong = Some(alloy_rlp::encode(value + U256::ONE));
+        assert!(verify_proof(word(&element["storageRoot"]), key, wrong, &nodes).is_err(), "{}", element["name"]);
+    };
+    for element in list(&file, "words") {
+        check(element, &element["slot"], &element["value"]);
+    }
+    assert!(list(&file, "words").len() >= 10);
+}
+
+/// Our own state proofs answer as the contract does: ledger, total, balance and flow counters under one state root.
+#[test]
+fn our_witness_reads_the_entitlements_that_the_contract_reads() {
+    let file = vectors("state-proof");
+    for element in list(&file, "entitlements") {
+        let name = element["name"].as_str().unwrap();
+        let nodes = ["ledgerProof", "totalProof", "proof", "movedProof"].iter().flat_map(|key| proof(element, key));
+        let witness = Witness::new(word(&element["stateRoot"]), nodes, []);
+        let ledger = Address::from_word(word(&element["ledger"]));
+        let read = |slot: B256| witness.storage(ledger, slot.into()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let key = |outer: &Value, inner: B256| keccak256([word(outer), inner].concat());
+        let next = |slot: B256| B256::from(U256::from_be_bytes(slot.0) + U256::ONE);
+        let flows = key(&element["asset"], key(&element["account"], word(&element["flows"])));
+        let moved = key(&element["asset"], key(&element["to"], key(&element["account"], word(&element["moved"]))));
+        assert_eq!(read(word(&element["total"])), number(&element["totalAmount"]), "{name}");
+        assert_eq!(read(key(&element["account"], word(&element["balances"]))), number(&element["amount"]), "{name}");
+        let both = number(&element["withdrawn"]) << 128 | number(&element["deposited"]);
+        assert_eq!(read(flows), both, "{name}");
+        assert_eq!(read(next(flows)), number(&element["movedOut"]), "{name}");
+        assert_eq!(read(moved), number(&element["movedAmount"]), "{name}");
+    }
+    assert!(list(&file, "entitlements").len() >= 5);
 }
