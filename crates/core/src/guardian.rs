@@ -250,6 +250,7 @@ impl Guardian {
             }
             Input::Submitted { action_key, attempt, result } => self.submitted(*action_key, *attempt, result),
             Input::Receipt(receipt) => self.receipt(receipt),
+            Input::Absent { action_key } => self.absent(*action_key),
             Input::Restarted => self.restarted(),
         }
     }

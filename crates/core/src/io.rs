@@ -84,6 +84,11 @@ pub enum Input {
     },
     /// A transaction of the guardian's was found in an adopted block.
     Receipt(Receipt),
+    /// The answer to [`Output::Find`] when none of the attempts is in any block.
+    Absent {
+        /// The action.
+        action_key: B256,
+    },
     /// The process has just replayed its journal: what was under way is put out again, under the same keys.
     Restarted,
 }
@@ -206,6 +211,14 @@ pub enum Output {
     AskApproval(Ask),
     /// Sign and broadcast. The intent behind it is in the journal already.
     Submit(Submission),
+    /// The nonce of this attempt is used and its receipt has not come: look for any of the action's transactions, by hash, or by sender, nonce
+    /// and content, and answer with [`Input::Receipt`] or [`Input::Absent`].
+    Find {
+        /// The newest attempt.
+        submission: Submission,
+        /// Hashes of its attempts, as far as the submitter told them.
+        hashes: Vec<B256>,
+    },
     /// Tell people.
     Notify(Notice),
     /// Nobody needs to answer this question any more.

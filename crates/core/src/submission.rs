@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, VecDeque};
 pub const FLIGHTS_MAX: usize = 256;
 /// Transaction hashes kept per flight; the oldest is forgotten (receipts name the action key, not only the hash).
 pub const HASHES_PER_FLIGHT: usize = 16;
+/// Blocks to wait for the answer where an attempt went whose nonce is used; then it is sent anew, since a pause twice is better than none.
+pub const ANSWER_BLOCKS_MAX: u64 = 32;
 /// New nonces taken because somebody else used ours; then the flight is given up and pages.
 pub const RESYNCS_MAX: u32 = 8;
 /// The span of a signer's action budget.
@@ -33,6 +35,8 @@ pub enum FlightState {
     NonceUsed {
         /// Height at which that was read.
         block_number: u64,
+        /// The shell has looked and found none of its attempts in any block.
+        absent: bool,
     },
     /// In an adopted block.
     Mined {
@@ -102,6 +106,10 @@ impl Flight {
         sent && !self.proposal
     }
 
+    fn find(&self) -> FlightEvent {
+        FlightEvent::Find(Box::new(self.submission()), self.hashes.iter().copied().collect())
+    }
+
     fn submission(&self) -> Submission {
         Submission {
             action: self.action.clone(),
@@ -136,6 +144,8 @@ pub enum FlightEvent {
     Reorged(B256),
     /// Found in an adopted block.
     Mined(B256),
+    /// The chain has used the nonce and no receipt has come: find out who did.
+    Find(Box<Submission>, Vec<B256>),
 }
 
 /// Why an action is refused.
@@ -294,6 +304,15 @@ impl Submissions {
         Some(FlightEvent::Mined(receipt.action_key))
     }
 
+    /// None of an action's attempts is in any block that the shell can see. True when that was asked.
+    pub fn absent(&mut self, key: B256) -> bool {
+        match self.flights.get_mut(&key).map(|f| &mut f.state) {
+            Some(FlightState::NonceUsed { absent, .. }) => !std::mem::replace(absent, true),
+            Some(FlightState::Queued | FlightState::Pending | FlightState::Mined { .. } | FlightState::Exhausted)
+            | None => false,
+        }
+    }
+
     /// A dropped block takes its receipts with it; what was mined in it is handed over again as it was.
     pub fn retract(&mut self, chain: ChainId, block: &BlockRef) -> Vec<FlightEvent> {
         let mut events = Vec::new();
@@ -324,7 +343,8 @@ impl Submissions {
             FlightState::Exhausted => !replaced(f),
             FlightState::Queued | FlightState::Mined { .. } => false,
         });
-        open.map(|f| FlightEvent::Send(Box::new(f.submission()))).collect()
+        let find = self.flights.values().filter(|f| matches!(f.state, FlightState::NonceUsed { .. }));
+        open.map(|f| FlightEvent::Send(Box::new(f.submission()))).chain(find.map(Flight::find)).collect()
     }
 
     fn debit(&mut self, now: Millis, spec: &SignerSpec) -> Result<(), Refusal> {
@@ -385,14 +405,20 @@ impl Submissions {
         match flight.state.clone() {
             FlightState::Queued => events.extend(self.launch(key, Some(spec))),
             FlightState::Pending if nonce > flight.nonce => {
-                flight.state = FlightState::NonceUsed { block_number: block }
+                flight.state = FlightState::NonceUsed { block_number: block, absent: false };
+                events.push(flight.find());
             }
             FlightState::Pending if block > flight.sent_block => self.bump(key, spec, block, events),
             FlightState::NonceUsed { .. } if nonce <= flight.nonce => {
                 flight.state = FlightState::Pending;
                 self.bump(key, spec, block, events);
             }
-            FlightState::NonceUsed { block_number } if block > block_number => self.resync(key, spec, events),
+            FlightState::NonceUsed { block_number, absent } if block > block_number => {
+                if absent || block > block_number.saturating_add(ANSWER_BLOCKS_MAX) {
+                    return self.resync(key, spec, events);
+                }
+                events.push(flight.find());
+            }
             FlightState::Pending
             | FlightState::NonceUsed { .. }
             | FlightState::Mined { .. }
@@ -434,7 +460,7 @@ impl Submissions {
         }
     }
 
-    /// Somebody else used the nonce, and a block later there is still no receipt of ours: a new nonce under the same key.
+    /// Somebody else used the nonce: a new nonce under the same key.
     fn resync(&mut self, key: B256, spec: &SignerSpec, events: &mut Vec<FlightEvent>) {
         let Some(flight) = self.flights.get_mut(&key) else { return };
         if flight.resyncs >= RESYNCS_MAX {

@@ -155,6 +155,8 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
             Observation::Submitted { action_key, attempt, result } => {
                 self.guardian.handle(now, Input::Submitted { action_key, attempt, result });
             }
+            Observation::Found(receipt) => self.guardian.handle(now, Input::Receipt(receipt)),
+            Observation::Absent { action_key } => self.guardian.handle(now, Input::Absent { action_key }),
         }
         self.drain(now)?;
         self.commit()
@@ -265,6 +267,7 @@ impl<J: Journal, S: StateSource> Engine<J, S> {
             }
             Output::AskApproval(ask) => self.release(Effect::Ask(ask))?,
             Output::Submit(submission) => self.release(Effect::Submit(submission))?,
+            Output::Find { submission, hashes } => self.want(Effect::Find { submission, hashes }),
             Output::Notify(notice) => self.release(Effect::Notify(notice))?,
             Output::Cancel { digest } => self.release(Effect::Cancel { digest })?,
         }

@@ -2,7 +2,7 @@
 
 use alloy_primitives::B256;
 use ripcord_core::chain::{BlockRef, ChainId, SourceId};
-use ripcord_core::io::{Ask, Human, Notice, Submission};
+use ripcord_core::io::{Ask, Human, Notice, Receipt, Submission};
 use ripcord_evm::{Block, Tx};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -51,6 +51,13 @@ pub enum Observation {
         /// Transaction hash, or the refusal.
         result: Result<B256, String>,
     },
+    /// The answer to [`Effect::Find`]: where a transaction of the action went.
+    Found(Receipt),
+    /// The answer to [`Effect::Find`]: no block that the shell's sources know holds one.
+    Absent {
+        /// The action.
+        action_key: B256,
+    },
     /// Time passed.
     Tick,
 }
@@ -77,6 +84,14 @@ pub enum Effect {
         /// Block.
         hash: B256,
     },
+    /// Look for a transaction of this action in the chain, by hash, or by sender, nonce and content; answer with [`Observation::Found`] or
+    /// [`Observation::Absent`].
+    Find {
+        /// The newest attempt.
+        submission: Submission,
+        /// Hashes of its attempts, as far as they are known.
+        hashes: Vec<B256>,
+    },
     /// Give the engine a fresh state at this block with [`crate::Engine::resync`].
     Resync {
         /// Chain.
@@ -94,7 +109,7 @@ impl Effect {
             Self::Notify(_) => Some("notify"),
             Self::Ask(_) => Some("ask"),
             Self::Cancel { .. } => Some("cancel"),
-            Self::Fetch { .. } | Self::Resync { .. } => None,
+            Self::Fetch { .. } | Self::Resync { .. } | Self::Find { .. } => None,
         }
     }
 }

@@ -11,7 +11,8 @@ use crate::devnet::{BASE_FEE, Devnet, Lane};
 use crate::signer::Signer;
 use alloy_primitives::{Address, B256, Bytes};
 use ripcord_core::chain::{BlockRef, Millis, SourceId};
-use ripcord_core::io::{Action, Ask, Human, Notice, Submission};
+use ripcord_core::fact::TxFacts;
+use ripcord_core::io::{Action, Ask, Human, Notice, Receipt, Submission};
 use ripcord_core::ports::Journal;
 use ripcord_engine::{ChainSetup, Effect, Engine, EngineError, Observation, Setup};
 use ripcord_evm::{ExecError, Hardforks, MemoryState, SpecId, SystemCalls, Tx};
@@ -23,6 +24,8 @@ use std::sync::Arc;
 const EVENTS_MAX: usize = 100_000;
 /// Milliseconds from the guardian's hand to the builder.
 const BROADCAST_MS: u64 = 150;
+/// Milliseconds until a node has answered where a transaction went.
+const LOOK_MS: u64 = 100;
 
 /// Why a world stopped.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +65,7 @@ enum Event {
     Fault(SourceId, String),
     Seen(Box<Tx>),
     Broadcast(Submission),
+    Look(Submission),
     Say(Human),
     Resync(BlockRef),
 }
@@ -181,7 +185,7 @@ impl<J: Journal> World<J> {
 
     /// The guardian dies; its journal is what remains.
     pub fn crash(&mut self) -> Option<J> {
-        self.events.retain(|_, event| !matches!(event, Event::Broadcast(_)));
+        self.events.retain(|_, event| !matches!(event, Event::Broadcast(_) | Event::Look(_)));
         self.engine.take().map(Engine::into_journal)
     }
 
@@ -283,6 +287,7 @@ impl<J: Journal> World<J> {
             Event::Resync(tip) => self.resync(tip),
             Event::Say(word) => self.tell(Observation::Human(word)),
             Event::Broadcast(submission) => self.broadcast(submission),
+            Event::Look(submission) => self.look(&submission),
         }
     }
 
@@ -333,6 +338,29 @@ impl<J: Journal> World<J> {
         self.devnet.submit(tx, lane)
     }
 
+    /// A node is asked where the guardian's transaction went.
+    fn look(&mut self, submission: &Submission) -> Result<(), WorldError> {
+        let (account, action) = (self.signer(submission), &submission.action);
+        let head = self.devnet.head().number;
+        let ours = |facts: &&TxFacts| {
+            let calldata = facts.calls.first().map(|c| c.input.clone()).unwrap_or_default();
+            facts.from == account && facts.nonce == submission.nonce && action.is_in(&calldata)
+        };
+        let blocks = (0..=head).rev().filter_map(|number| self.devnet.canonical(number));
+        let found = blocks.flat_map(|block| &block.facts).find(ours);
+        self.tell(match found.and_then(|facts| facts.at.tx.map(|tx| (tx, facts))) {
+            Some((tx, facts)) => Observation::Found(Receipt {
+                action_key: action.key,
+                chain: facts.at.chain,
+                tx,
+                block: facts.at.block_hash,
+                block_number: facts.at.block_number,
+                success: facts.success,
+            }),
+            None => Observation::Absent { action_key: action.key },
+        })
+    }
+
     fn signer(&self, submission: &Submission) -> Address {
         let program = self.policy.program();
         program.signers.iter().find(|s| s.name == submission.action.via).map_or(Address::ZERO, |s| s.account)
@@ -348,6 +376,10 @@ impl<J: Journal> World<J> {
                 Effect::Notify(notice) => self.pages.push(Page { at: self.clock, notice: notice.clone() }),
                 Effect::Ask(ask) => self.asks.push(ask.clone()),
                 Effect::Cancel { digest } => self.asks.retain(|a| a.digest != *digest),
+                Effect::Find { submission, .. } => {
+                    self.schedule(LOOK_MS, Event::Look(submission.clone()));
+                    continue;
+                }
                 Effect::Fetch { hash, .. } => {
                     self.fetch(*hash);
                     continue;

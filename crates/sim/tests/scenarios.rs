@@ -151,6 +151,7 @@ fn say_input(input: &Input) -> String {
         Input::Submitted { attempt, result, .. } => {
             format!("attempt {attempt} {}", if result.is_ok() { "taken" } else { "refused" })
         }
+        Input::Absent { .. } => "no block holds it".to_owned(),
         Input::Receipt(receipt) => {
             format!(
                 "receipt in block {}: {}",

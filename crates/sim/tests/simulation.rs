@@ -46,6 +46,13 @@ macro_rules! slices {
 
 slices!(worlds_0 = 0, worlds_1 = 1, worlds_2 = 2, worlds_3 = 3, worlds_4 = 4, worlds_5 = 5, worlds_6 = 6, worlds_7 = 7);
 
+/// In this world the guardian's pause lands in a block that a crash and a fresh state make it skip: it once paused again under the same key.
+#[test]
+fn a_pause_in_a_skipped_block_is_found_and_not_repeated() {
+    let stage = Stage::new().expect("the stage is set");
+    simulate(&stage, options(1602, 600, None)).unwrap_or_else(|e| panic!("{}", explain(&e)));
+}
+
 fn every_write(seeds: std::ops::Range<u64>) {
     let stage = Stage::new().expect("the stage is set");
     for seed in seeds {

@@ -29,12 +29,19 @@ impl Guardian {
     }
 
     pub(super) fn receipt(&mut self, receipt: &Receipt) {
-        let adopted = self.state.chains.get(&receipt.chain).and_then(|w| w.adopted(receipt.block));
-        if adopted.is_none_or(|b| b.number != receipt.block_number) {
+        let Some(watch) = self.state.chains.get(&receipt.chain) else { return };
+        let adopted = watch.adopted(receipt.block).is_some_and(|b| b.number == receipt.block_number);
+        if !adopted && !watch.is_settled(receipt.block_number) {
             return;
         }
         if let Some(event) = self.state.submissions.receipt(receipt) {
             self.desk.fly(event);
+        }
+    }
+
+    pub(super) fn absent(&mut self, key: B256) {
+        if self.state.submissions.absent(key) {
+            self.desk.touch();
         }
     }
 

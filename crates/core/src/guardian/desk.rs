@@ -72,6 +72,9 @@ impl Desk {
         let (severity, key, text) = match event {
             FlightEvent::Send(submission) => return self.submit(*submission),
             FlightEvent::Mined(_) => return self.touch(),
+            FlightEvent::Find(submission, hashes) => {
+                return self.emit(Output::Find { submission: *submission, hashes });
+            }
             FlightEvent::Exhausted(key) => (Severity::P2, key, "it was not included after the last attempt"),
             FlightEvent::AtCeiling(key) => (Severity::P1, key, "the fee ceiling forbids a further bump"),
             FlightEvent::Resynced(key) => {

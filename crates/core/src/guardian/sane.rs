@@ -33,6 +33,7 @@ pub(crate) fn sane(input: Input) -> Option<Input> {
         Input::Submitted { action_key, attempt, result } => {
             Some(Input::Submitted { action_key, attempt, result: result.map_err(text) })
         }
+        Input::Absent { action_key } => Some(Input::Absent { action_key }),
         Input::Receipt(receipt) => (receipt.block_number <= INTEGER_MAX).then_some(Input::Receipt(receipt)),
         Input::Head { .. }
         | Input::Evaluated { .. }

@@ -72,6 +72,11 @@ impl Watch {
         self.link.find(hash)
     }
 
+    /// Whether a block of this height is too old to be remembered, and to be dropped.
+    pub(crate) fn is_settled(&self, number: u64) -> bool {
+        self.link.blocks().next().is_some_and(|oldest| number < oldest.number)
+    }
+
     pub(crate) fn tip(&self) -> Option<&BlockRef> {
         self.link.tip()
     }

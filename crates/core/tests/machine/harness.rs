@@ -144,6 +144,8 @@ pub(crate) struct World {
     /// Standing verdicts that the engine repeats for every evaluated block.
     pub(crate) verdicts: BTreeMap<String, Verdict>,
     pub(crate) nonce: u64,
+    /// Whether the shell answers at once that no block holds what it is asked to find; otherwise it stays silent.
+    pub(crate) finds_nothing: bool,
 }
 
 impl World {
@@ -167,6 +169,7 @@ impl World {
             dry_run: Some(DryRun::Works { gas_used: 90_000 }),
             verdicts: BTreeMap::new(),
             nonce: 7,
+            finds_nothing: true,
         };
         world.collect();
         world
@@ -194,6 +197,12 @@ impl World {
                     if let Some(outcome) = self.dry_run.clone() {
                         let action_key = action.key;
                         self.guardian.handle(Millis(self.now), Input::DryRun { action_key, outcome });
+                    }
+                }
+                Output::Find { submission, .. } => {
+                    if self.finds_nothing {
+                        let action_key = submission.action.key;
+                        self.guardian.handle(Millis(self.now), Input::Absent { action_key });
                     }
                 }
                 Output::Notify(notice) => {

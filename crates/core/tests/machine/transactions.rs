@@ -6,10 +6,10 @@ use proptest::prelude::*;
 use ripcord_core::chain::Millis;
 use ripcord_core::fact::{Fact, FactKind};
 use ripcord_core::incident::IncidentId;
-use ripcord_core::io::{Action, Input, Submission};
+use ripcord_core::io::{Action, Input, Output, Submission};
 use ripcord_core::key::{KeyParts, action_key, scope, step_hash};
 use ripcord_core::playbook::{Effect, Step};
-use ripcord_core::submission::{FlightEvent, FlightState, Refusal, Submissions};
+use ripcord_core::submission::{ANSWER_BLOCKS_MAX, FlightEvent, FlightState, Refusal, Submissions};
 use ripcord_core::trip::{TripIntent, TripMode};
 use std::collections::BTreeMap;
 
@@ -270,4 +270,56 @@ fn a_trip_is_signed_for_the_episode_its_scope_told() {
     // A relayed transaction is recognised by its intent, whoever signed it.
     assert!(action.is_in(&intent.calldata(&[vec![7; 65].into()])));
     assert!(!action.is_in(&TripIntent { epoch: 2, ..intent }.calldata(&[])));
+}
+
+/// A guardian that skipped blocks (a crash, a fresh state) has seen no receipt in them: it asks before it acts again.
+#[test]
+fn what_a_used_nonce_went_to_is_asked_before_anything_is_sent_again() {
+    let mut world = World::new(program(vec![step("pause")]));
+    world.finds_nothing = false;
+    world.says("LEND-001", violated());
+    let first = world.sent[0].clone();
+    world.block();
+    let holder = world.head;
+    // Its own transaction was in that block, which told nothing but the nonce.
+    world.nonce = 8;
+    for _ in 0..4 {
+        world.block();
+    }
+    assert_eq!(world.sent.iter().map(|s| s.nonce).max(), Some(7), "nothing is sent under another nonce meanwhile");
+    let asked = |o: &&Output| matches!(o, Output::Find { submission, .. } if submission.action.key == first.action.key);
+    assert!(world.outputs.iter().filter(asked).count() >= 4, "it is asked again with each block");
+    world.put(Input::Receipt(receipt(&first, &holder, true)));
+    assert!(world.events().contains(&"done contain.pause".to_owned()), "{:?}", world.events());
+    assert_eq!(world.sent.iter().map(|s| s.nonce).max(), Some(7));
+    world.check_replay();
+}
+
+/// Nobody answers: a pause twice is better than none.
+#[test]
+fn without_an_answer_it_is_sent_anew_after_a_while() {
+    let mut world = World::new(program(vec![step("pause")]));
+    world.finds_nothing = false;
+    world.says("LEND-001", violated());
+    world.nonce = 8;
+    for _ in 0..=ANSWER_BLOCKS_MAX {
+        world.block();
+    }
+    assert_eq!(world.sent.iter().map(|s| s.nonce).max(), Some(7));
+    for _ in 0..2 {
+        world.block();
+    }
+    assert_eq!(world.sent.last().map(|s| s.nonce), Some(8));
+    world.check_replay();
+}
+
+/// A word that nobody asked for changes nothing.
+#[test]
+fn an_answer_without_a_question_changes_nothing() {
+    let mut world = World::new(program(vec![step("pause")]));
+    world.says("LEND-001", violated());
+    let before = world.guardian.state_hash();
+    world.put(Input::Absent { action_key: world.sent[0].action.key });
+    world.put(Input::Absent { action_key: B256::repeat_byte(9) });
+    assert_eq!(world.guardian.state_hash(), before);
 }
