@@ -9,6 +9,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const out = join(root, "out");
 const artifacts = join(root, "artifacts");
 
+const LIBRARY = /^0x73[0-9a-f]{40}3014/;
+
 function sorted(value) {
   if (Array.isArray(value)) return value.map(sorted);
   if (value === null || typeof value !== "object") return value;
@@ -31,7 +33,9 @@ function* contracts(folder) {
     if (!file.endsWith(".json")) continue;
     const built = JSON.parse(readFileSync(join(out, folder, file), "utf8"));
     const source = Object.keys(built.metadata?.settings?.compilationTarget ?? {})[0] ?? "";
-    if (!source.startsWith("src/") || built.bytecode.object === "0x") continue;
+    if (!source.startsWith("src/") || source.startsWith("src/proofs/") || built.bytecode.object === "0x") continue;
+    // A library of internal functions is compiled into its users; alone it is only the guard that libraries begin with.
+    if (LIBRARY.test(built.deployedBytecode.object)) continue;
     const contractName = file.slice(0, -".json".length);
     yield [
       `${contractName}.json`,

@@ -52,7 +52,7 @@ fn the_policy_of_the_drill_passes_as_a_file() {
     fs::write(folder.path().join("ripcord.toml"), &text).unwrap();
     let artifacts = Path::new("contracts/artifacts");
     fs::create_dir_all(folder.path().join(artifacts)).unwrap();
-    for name in ["LendingMarket", "SupplyVault", "DrillTimelock", "VaultProbe"] {
+    for name in ["FailSafeMarket", "SupplyVault", "DrillTimelock", "VaultProbe"] {
         let file = artifacts.join(format!("{name}.json"));
         fs::copy(root.join(&file), folder.path().join(&file)).unwrap();
     }

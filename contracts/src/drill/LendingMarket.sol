@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {Classes} from "../kit/Classes.sol";
 import {FungibleToken} from "./FungibleToken.sol";
 import {LendingVault} from "./LendingVault.sol";
 
@@ -133,8 +134,8 @@ contract LendingMarket {
         _;
     }
 
-    modifier whenOpen() {
-        requireOpen();
+    modifier whenOpen(uint8 class_) {
+        requireOpen(class_);
         _;
     }
 
@@ -151,7 +152,7 @@ contract LendingMarket {
     // ---- borrowers and liquidators
 
     /// @notice Lends `assets` of `vault` to the caller, who must be healthy afterwards.
-    function borrow(address vault, uint256 assets) external whenOpen {
+    function borrow(address vault, uint256 assets) external whenOpen(Classes.INCREASE_RISK) {
         _listing(vault);
         if (assets == 0) revert ZeroAmount();
         _enrol(msg.sender);
@@ -172,7 +173,7 @@ contract LendingMarket {
     /// @return shares Shares of `collateralVault` that the caller got.
     function liquidate(address borrower, address debtVault, address collateralVault, uint256 repayAssets)
         external
-        whenOpen
+        whenOpen(Classes.LIQUIDATE)
         returns (uint256 shares)
     {
         Listing memory lent = _listing(debtVault);
@@ -195,8 +196,8 @@ contract LendingMarket {
 
     // ---- the vaults' questions
 
-    /// @notice Reverts while the market is paused.
-    function requireOpen() public view {
+    /// @notice Reverts while an action class is closed. This market knows one pause for all of them.
+    function requireOpen(uint8) public view virtual {
         if (paused()) revert MarketPaused(pausedUntil);
     }
 
@@ -231,11 +232,6 @@ contract LendingMarket {
     /// @notice What `account` owes in all vaults, usd with 8 decimals.
     function debtValue(address account) external view returns (uint256) {
         return _position(account, address(0), 0).debt;
-    }
-
-    /// @notice What the share holders of `vault` may claim together, in its asset. Virtual shares claim nothing here.
-    function totalLiabilities(address vault) external view returns (uint256) {
-        return LendingVault(vault).convertToAssets(LendingVault(vault).totalSupply());
     }
 
     /// @notice All listed vaults in the order of their listing.

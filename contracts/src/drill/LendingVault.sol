@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {Classes} from "../kit/Classes.sol";
 import {FungibleToken} from "./FungibleToken.sol";
 import {LendingMarket} from "./LendingMarket.sol";
 
@@ -75,7 +76,7 @@ abstract contract LendingVault is FungibleToken {
 
     /// @notice Supplies `assets` of the caller and mints the shares to `receiver`.
     function deposit(uint256 assets, address receiver) external returns (uint256 shares) {
-        market.requireOpen();
+        market.requireOpen(Classes.ENTER);
         accrue();
         shares = convertToShares(assets);
         if (shares == 0) revert ZeroShares(assets);
@@ -107,7 +108,7 @@ abstract contract LendingVault is FungibleToken {
         accrue();
         _debts[account] = Debt({principal: debtOf(account) + assets, index: _index});
         _borrows += assets;
-        _pay(account, assets);
+        _pay(Classes.INCREASE_RISK, account, assets);
     }
 
     /// @notice Takes at most `assets` from `payer` towards the debt of `account`.
@@ -199,22 +200,28 @@ abstract contract LendingVault is FungibleToken {
     /// @dev `assets` are about to leave; `cash` has been checked to hold them.
     function _countOut(uint256 assets) internal virtual;
 
+    /// @dev `assets` are about to leave for `to` in an action of class `class_`: a limit may refuse that. None here.
+    function _chargeOutflow(uint8 class_, address to, uint256 assets) internal virtual {}
+
+    /// @dev `assets` of `from` have arrived.
+    function _noteDeposit(address from, uint256 assets) internal virtual {}
+
     // ---- shared mechanics
 
     /// @dev A transfer of shares moves collateral, so it is an exit for the sender.
     function _transfer(address from, address to, uint256 shares) internal override {
-        market.requireOpen();
+        market.requireOpen(Classes.TRANSFER);
         _checkBeforeExit(from, shares);
         _move(from, to, shares);
         _checkAfterExit(from);
     }
 
     function _exit(uint256 assets, uint256 shares, address receiver, address owner) private {
-        market.requireOpen();
+        market.requireOpen(Classes.EXIT);
         _spendAllowance(owner, msg.sender, shares);
         _checkBeforeExit(owner, shares);
         _burn(owner, shares);
-        _pay(receiver, assets);
+        _pay(Classes.EXIT, receiver, assets);
         _checkAfterExit(owner);
         emit Withdraw(msg.sender, receiver, owner, assets, shares);
     }
@@ -222,9 +229,11 @@ abstract contract LendingVault is FungibleToken {
     function _receive(address from, uint256 assets) private {
         _countIn(assets);
         if (!_asset.transferFrom(from, address(this), assets)) revert AssetTransferFailed(address(this), assets);
+        _noteDeposit(from, assets);
     }
 
-    function _pay(address to, uint256 assets) private {
+    function _pay(uint8 class_, address to, uint256 assets) private {
+        _chargeOutflow(class_, to, assets);
         uint256 held = cash();
         if (held < assets) revert InsufficientCash(held, assets);
         _countOut(assets);

@@ -6,6 +6,7 @@
 mod act;
 pub mod actions;
 mod attack;
+mod kit;
 mod protocol;
 mod report;
 mod scenario;
@@ -13,6 +14,7 @@ mod traffic;
 
 pub use act::{Act, ActName, Line, Theft, Who};
 pub use attack::Form;
+pub use kit::Kit;
 pub use protocol::{ASSETS, Asset, Build, CHAIN, EMPTY, GUARDIAN, OWNER, Protocol, THIEF, genesis};
 pub use report::{SCHEMA, json, text, timeline};
 pub use scenario::{Drill, JournalProof, Scenario, policy, records, run};

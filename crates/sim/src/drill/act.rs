@@ -3,7 +3,8 @@
 mod figures;
 
 use super::attack::{Attack, Form, Move};
-use super::protocol::{Build, CHAIN, Eyes, GUARDIAN, Protocol, THIEF, genesis, pausedCall};
+use super::kit::{self, ENTER, failsafeOpenCall};
+use super::protocol::{Build, CHAIN, Eyes, GUARDIAN, Protocol, THIEF, genesis, guardian_key, pausedCall};
 use super::traffic::{Traffic, USERS};
 use super::{BLOCK_SECS, DrillError, scenario};
 use crate::devnet::{Devnet, Lane};
@@ -80,13 +81,15 @@ pub struct Act {
     pub stolen_usd_e8: U256,
     /// Users' assets in the pools or lent to honest borrowers at the end.
     pub left_usd_e8: U256,
+    /// What the vaults' limits let out at once, all vaults together; `None` without limits.
+    pub outflow_cap_usd_e8: Option<U256>,
     /// Distinct senders of honest transactions that were included.
     pub actors: u64,
     /// Honest transactions included.
     pub honest: u64,
     /// Of those, included before the attacker sent anything.
     pub honest_before_theft: u64,
-    /// Of those, refused because the market was paused.
+    /// Of those, refused because their class was closed or a limit was used up.
     pub honest_refused: u64,
     /// Of those, refused before the containment.
     pub honest_refused_before: u64,
@@ -106,6 +109,8 @@ struct Stage<J: Journal> {
     name: ActName,
     world: World<J>,
     protocol: Protocol,
+    /// Height at which everything stands and the act begins.
+    begins: u64,
     honest: BTreeSet<B256>,
     /// The attacker's transactions: number from 1, and lane.
     moves: BTreeMap<B256, (usize, Lane)>,
@@ -126,18 +131,23 @@ pub(super) fn play<J: Journal>(
 ) -> Result<(Act, Option<J>), DrillError> {
     let build = if name == ActName::Control { Build::Patched } else { Build::Vulnerable };
     let mut devnet = Devnet::new(CHAIN, genesis(USERS), GENESIS_SECS);
-    let protocol = Protocol::deploy(&mut devnet, build, USERS)?;
+    let protocol = match name {
+        ActName::Unguarded => Protocol::deploy(&mut devnet, build, USERS)?,
+        ActName::Guarded | ActName::Control => Protocol::deploy_guarded(&mut devnet, build, USERS)?,
+    };
     let mut attack = Attack::prepare(&mut devnet, &protocol, form, seed)?;
     let policy = Arc::new(scenario::policy(scenario::POLICY, &protocol)?);
     let mut rng = fastrand::Rng::with_seed(seed);
     let sources = (0..3).map(|_| Source::new(rng.u64(200..900))).collect();
     let clock = Millis(devnet.head().timestamp * 1000);
     let mut world = World::new(devnet, sources, policy, clock);
+    world.trust(guardian_key()?);
     if let Some(journal) = journal {
         world.start(journal)?;
     }
     let mut stage = Stage {
         name,
+        begins: world.devnet.head().number,
         world,
         protocol,
         honest: BTreeSet::new(),
@@ -200,7 +210,7 @@ impl<J: Journal> Stage<J> {
         for facts in included {
             if !paused_before && facts.from == GUARDIAN && facts.success {
                 self.tell_moves(std::mem::take(&mut runs));
-                self.note(Who::Chain, "includes the guardian's pause: the market is closed".to_owned());
+                self.note(Who::Chain, "includes the guardian's trip: the market is halted".to_owned());
             }
             let Some((number, _)) = facts.at.tx.and_then(|tx| self.moves.get(&tx)) else { continue };
             match runs.last_mut() {
@@ -258,7 +268,11 @@ impl<J: Journal> Stage<J> {
     }
 
     fn paused(&self) -> Result<bool, DrillError> {
-        Eyes::open(&self.world.devnet).view(self.protocol.market, pausedCall {})
+        let mut eyes = Eyes::open(&self.world.devnet);
+        match self.protocol.kit {
+            None => eyes.view(self.protocol.market, pausedCall {}),
+            Some(_) => eyes.view(self.protocol.market, failsafeOpenCall { class: ENTER }).map(|open| !open),
+        }
     }
 
     fn close(mut self) -> Result<(Act, Option<J>), DrillError> {
@@ -285,6 +299,7 @@ impl<J: Journal> Stage<J> {
             act: self.name,
             stolen_usd_e8,
             left_usd_e8,
+            outflow_cap_usd_e8: self.protocol.kit.map(|_| kit::outflow_cap_usd_e8(USERS)),
             actors: crowd.actors,
             honest: crowd.included,
             honest_before_theft: crowd.before_theft,

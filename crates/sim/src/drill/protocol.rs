@@ -1,7 +1,9 @@
 //! The protocol under protection: the lending market of `contracts/src/drill`, deployed on the devnet by ordinary transactions.
 
 use super::DrillError;
+use super::kit::Kit;
 use crate::devnet::{Devnet, Lane};
+use crate::signer::Signer;
 use alloy_primitives::{Address, Bytes, U256, address, keccak256};
 use alloy_sol_types::{SolCall, SolValue, sol};
 use ripcord_core::chain::{ChainId, Finality};
@@ -38,8 +40,8 @@ sol! {
 pub const CHAIN: ChainId = ChainId(31337);
 /// Deploys, owns and prices the market.
 pub const OWNER: Address = address!("00000000000000000000000000000000000a11ce");
-/// The guardian's sending account: it may pause, nothing else.
-pub const GUARDIAN: Address = address!("0000000000000000000000000000000000094a4d");
+/// The guardian's account, which signs and sends: it may tighten, nothing else. Its key is [`guardian_key`].
+pub const GUARDIAN: Address = address!("ecde4cc9faef80aaa817fee3e0c0414b4e1b9c09");
 /// The attacker's account.
 pub const THIEF: Address = address!("000000000000000000000000000000000bad1dea");
 
@@ -110,6 +112,8 @@ pub struct Protocol {
     pub users: Vec<Address>,
     /// Whether it carries the bug.
     pub build: Build,
+    /// The kit that protects it, if any.
+    pub kit: Option<Kit>,
 }
 
 #[derive(Deserialize)]
@@ -117,7 +121,7 @@ struct Artifact {
     bytecode: Bytes,
 }
 
-fn artifact(json: &str) -> Result<Bytes, DrillError> {
+pub(super) fn artifact(json: &str) -> Result<Bytes, DrillError> {
     serde_json::from_str::<Artifact>(json).map(|a| a.bytecode).map_err(|e| DrillError::Artifact(e.to_string()))
 }
 
@@ -131,6 +135,14 @@ macro_rules! bytecode {
 #[must_use]
 pub(super) fn user(index: usize) -> Address {
     Address::from_word(keccak256(format!("user {index}")))
+}
+
+/// The key behind [`GUARDIAN`].
+///
+/// # Errors
+/// [`DrillError::Artifact`] when the name gives no key, which it does.
+pub(super) fn guardian_key() -> Result<Signer, DrillError> {
+    Signer::named("guardian of the drill").ok_or_else(|| DrillError::Artifact("no key for the guardian".to_owned()))
 }
 
 /// State before anything is deployed: every account has wei for gas.
@@ -170,23 +182,51 @@ pub(super) fn send(devnet: &mut Devnet, tx: Tx) -> Result<alloy_primitives::B256
 }
 
 impl Protocol {
-    /// Deploys and funds everything in a few blocks.
+    /// Deploys and funds everything in a few blocks: a market with a pause of its own.
     ///
     /// # Errors
     /// [`DrillError`].
     pub fn deploy(devnet: &mut Devnet, build: Build, users: usize) -> Result<Self, DrillError> {
-        let vault_code = match build {
-            Build::Vulnerable => bytecode!("SupplyVault")?,
-            Build::Patched => bytecode!("SupplyVaultPatched")?,
-        };
         let market = create(devnet, OWNER, bytecode!("LendingMarket")?, (OWNER, GUARDIAN).abi_encode_params())?;
+        Self::around(devnet, build, users, market, None)
+    }
+
+    /// The same protocol with the kit: the market obeys a controller, and the vaults limit what leaves them.
+    ///
+    /// # Errors
+    /// [`DrillError`].
+    pub fn deploy_guarded(devnet: &mut Devnet, build: Build, users: usize) -> Result<Self, DrillError> {
+        let (market, kit) = super::kit::deploy(devnet)?;
+        Self::around(devnet, build, users, market, Some(kit))
+    }
+
+    fn around(
+        devnet: &mut Devnet,
+        build: Build,
+        users: usize,
+        market: Address,
+        kit: Option<Kit>,
+    ) -> Result<Self, DrillError> {
+        let vault_code = match (build, kit) {
+            (Build::Vulnerable, None) => bytecode!("SupplyVault")?,
+            (Build::Patched, None) => bytecode!("SupplyVaultPatched")?,
+            (Build::Vulnerable, Some(_)) => bytecode!("LimitedSupplyVault")?,
+            (Build::Patched, Some(_)) => bytecode!("LimitedSupplyVaultPatched")?,
+        };
         let timelock = create(devnet, OWNER, bytecode!("DrillTimelock")?, (OWNER, 172_800_u64).abi_encode_params())?;
         let (mut tokens, mut vaults) = (Vec::new(), Vec::new());
         for asset in &ASSETS {
             let symbol = asset.symbol.to_owned();
             let args = (symbol.clone(), symbol.clone(), U256::from(asset.decimals)).abi_encode_params();
             let token = create(devnet, OWNER, bytecode!("DrillToken")?, args)?;
-            let args = (market, token, format!("Supplied {symbol}"), format!("s{symbol}")).abi_encode_params();
+            let (name, share) = (format!("Supplied {symbol}"), format!("s{symbol}"));
+            let args = match kit {
+                None => (market, token, name, share).abi_encode_params(),
+                Some(_) => {
+                    let (cap, window) = super::kit::limit(asset, users);
+                    (market, token, name, share, cap, window).abi_encode_params()
+                }
+            };
             let vault = create(devnet, OWNER, vault_code.clone(), args)?;
             let list = listVaultCall { vault, price: U256::from(asset.price_e8), cfBps: asset.factor_bps };
             send(devnet, call(OWNER, market, list))?;
@@ -195,7 +235,7 @@ impl Protocol {
         }
         let attack = create(devnet, THIEF, bytecode!("InflationAttack")?, market.abi_encode())?;
         let users = (0..users).map(user).collect();
-        let protocol = Self { market, tokens, vaults, timelock, attack, users, build };
+        let protocol = Self { market, tokens, vaults, timelock, attack, users, build, kit };
         protocol.fund(devnet)?;
         Ok(protocol)
     }
@@ -241,7 +281,7 @@ impl Protocol {
     }
 }
 
-fn create(devnet: &mut Devnet, from: Address, code: Bytes, args: Vec<u8>) -> Result<Address, DrillError> {
+pub(super) fn create(devnet: &mut Devnet, from: Address, code: Bytes, args: Vec<u8>) -> Result<Address, DrillError> {
     let mut input = code.to_vec();
     input.extend(args);
     let tx = Tx {
@@ -255,7 +295,9 @@ fn create(devnet: &mut Devnet, from: Address, code: Bytes, args: Vec<u8>) -> Res
     };
     let hash = send(devnet, tx)?;
     settle(devnet)?;
-    devnet.created(hash).ok_or_else(|| DrillError::Refused("a contract could not be created".to_owned()))
+    devnet
+        .created(hash)
+        .ok_or_else(|| DrillError::Refused(format!("contract {} could not be created", devnet.next_nonce(from))))
 }
 
 /// Builds blocks until nothing waits.
@@ -313,5 +355,15 @@ impl Eyes {
         let facts = done?;
         let output = facts.calls.first().map(|c| c.output.clone()).unwrap_or_default();
         if facts.success { Ok(output) } else { Err(DrillError::Refused(format!("reverted: {output}"))) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guardians_account_is_that_of_its_key() {
+        assert_eq!(guardian_key().unwrap().address(), GUARDIAN);
     }
 }

@@ -40,6 +40,7 @@ pub fn json(drills: &[Drill]) -> Value {
             "act": name(a.act),
             "stolen": cents(a.stolen_usd_e8),
             "left": cents(a.left_usd_e8),
+            "outflow_cap": a.outflow_cap_usd_e8.map(cents),
             "actors": a.actors,
             "honest": a.honest,
             "honest_before_theft": a.honest_before_theft,
@@ -126,8 +127,8 @@ pub fn text(drill: &Drill) -> String {
         "left for\nusers",
         "blocks to\ncontain",
         "honest\ntxs",
-        "refused before\nthe pause",
-        "refused\nby the pause",
+        "refused before\nthe halt",
+        "refused\nby the halt",
         "false\nalarms",
     ]);
     for act in &drill.acts {
@@ -151,6 +152,12 @@ pub fn text(drill: &Drill) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    let closed = "Refused by the pause: honest transactions that were under way when the market closed. Wallets send no others then.";
-    format!("{}\n\n {closed}", table.trim_fmt())
+    let closed = "Refused by the halt: honest transactions that were under way when the market closed. Wallets send no others then.";
+    let capped = drill.acts.iter().find_map(|act| act.outflow_cap_usd_e8).map_or(String::new(), |cap| {
+        format!(
+            "\n Limits: with the guardian, and in the fixed contracts, at most {} can leave the vaults at once.",
+            dollars(cap)
+        )
+    });
+    format!("{}\n\n {closed}{capped}", table.trim_fmt())
 }

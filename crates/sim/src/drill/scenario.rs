@@ -44,7 +44,9 @@ impl Scenario {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::Inflation => "empty-market share inflation by donation, six transactions, some of them private",
-            Self::InflationPrivate => "the same theft as one private transaction: no off-chain guardian can stop it",
+            Self::InflationPrivate => {
+                "the same theft as one private transaction: no guardian sees it in time, the limits on chain bound it"
+            }
         }
     }
 
@@ -126,6 +128,8 @@ pub fn policy(text: &str, protocol: &Protocol) -> Result<Policy, DrillError> {
         ("MARKET".to_owned(), protocol.market.to_checksum(None)),
         ("TIMELOCK".to_owned(), protocol.timelock.to_checksum(None)),
         ("GUARDIAN".to_owned(), GUARDIAN.to_checksum(None)),
+        // A market without the kit has no controller: the policy's one playbook then trips nothing.
+        ("CONTROLLER".to_owned(), protocol.kit.map_or(protocol.market, |kit| kit.controller).to_checksum(None)),
         ("SOURCE_ONE".to_owned(), "first source of the virtual world".to_owned()),
         ("SOURCE_TWO".to_owned(), "second source of the virtual world".to_owned()),
         ("SOURCE_THREE".to_owned(), "third source of the virtual world".to_owned()),
@@ -147,6 +151,7 @@ pub fn policy(text: &str, protocol: &Protocol) -> Result<Policy, DrillError> {
 fn artifact(path: &str) -> Result<Vec<u8>, String> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let text = match name {
+        "FailSafeMarket.json" => include_str!("../../../../contracts/artifacts/FailSafeMarket.json"),
         "LendingMarket.json" => include_str!("../../../../contracts/artifacts/LendingMarket.json"),
         "SupplyVault.json" => include_str!("../../../../contracts/artifacts/SupplyVault.json"),
         "DrillTimelock.json" => include_str!("../../../../contracts/artifacts/DrillTimelock.json"),

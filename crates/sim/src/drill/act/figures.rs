@@ -1,5 +1,6 @@
 //! The figures of an act, from the chain's own truth and not from what the guardian believes.
 
+use super::super::kit::{ActionClosed, LimitExceeded};
 use super::super::protocol::{ASSETS, EMPTY, Eyes, GUARDIAN, MarketPaused, THIEF, balanceOfCall, cashCall, debtOfCall};
 use super::{ActName, DrillError, Stage, Theft};
 use crate::devnet::Lane;
@@ -46,7 +47,8 @@ impl<J: Journal> Stage<J> {
     }
 
     pub(super) fn pause_block(&self) -> Option<u64> {
-        self.canonical_facts().find(|(_, f)| f.from == GUARDIAN && f.success).map(|(number, _)| number)
+        let ours = |(number, f): &(u64, &TxFacts)| *number > self.begins && f.from == GUARDIAN && f.success;
+        self.canonical_facts().find(ours).map(|(number, _)| number)
     }
 
     /// The attacker's transactions that were included, with their blocks.
@@ -76,8 +78,9 @@ impl<J: Journal> Stage<J> {
             actors.insert(facts.from);
             crowd.included += 1;
             crowd.before_theft += u64::from(self.first_move.is_none_or(|(_, height)| number <= height));
-            let paused = |c: &CallFact| c.output.starts_with(&MarketPaused::SELECTOR);
-            if !facts.success && facts.calls.first().is_some_and(paused) {
+            let refusals = [MarketPaused::SELECTOR, ActionClosed::SELECTOR, LimitExceeded::SELECTOR];
+            let refused = |c: &CallFact| refusals.iter().any(|selector| c.output.starts_with(selector));
+            if !facts.success && facts.calls.first().is_some_and(refused) {
                 crowd.refused += 1;
                 crowd.refused_before_pause += u64::from(paused_at.is_none_or(|at| number < at));
             }
