@@ -10,7 +10,7 @@ import {ISequencerFeed, Seats} from "../../../src/kit/controller/Seats.sol";
 import {IExitFunding} from "../../../src/kit/interfaces/IExitFunding.sol";
 import {IFailSafe} from "../../../src/kit/interfaces/IFailSafe.sol";
 import {IFailSafeController} from "../../../src/kit/interfaces/IFailSafeController.sol";
-import {IEntitlementLimit} from "../../../src/kit/interfaces/ILedgerCheckpoint.sol";
+
 import {GuardianAct} from "../../../src/kit/rollback/GuardianAct.sol";
 import {ImplementationRegistry} from "../../../src/kit/rollback/ImplementationRegistry.sol";
 import {ParameterStore} from "../../../src/kit/rollback/ParameterStore.sol";

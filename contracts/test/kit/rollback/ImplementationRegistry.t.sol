@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
-import {BoundedCall} from "../../../src/kit/BoundedCall.sol";
 import {Mode} from "../../../src/kit/Types.sol";
 import {IFailSafeController} from "../../../src/kit/interfaces/IFailSafeController.sol";
 import {IProbe} from "../../../src/kit/interfaces/ISensors.sol";
@@ -10,13 +9,11 @@ import {ImplementationRegistry} from "../../../src/kit/rollback/ImplementationRe
 import {
     CONTROLLER,
     COUNCIL,
-    ControllerStub,
     GuardedBrick,
     GuardedByAnother,
     GuardedHalves,
     GuardedStub,
     GuardedUnpauser,
-    GuardedV2,
     GuardedV3,
     HostileProbe,
     RollbackWorld,
@@ -25,21 +22,6 @@ import {
 
 /// @notice Which code may land when, and on whose word.
 contract ImplementationRegistryTest is RollbackWorld {
-    GuardedV2 private v2;
-
-    function setUp() public override {
-        super.setUp();
-        v2 = new GuardedV2();
-    }
-
-    /// @dev A landed V2 that leaves V1 eligible, V1 having run for `soak`.
-    function _upgraded(uint256 soak) private returns (ImplementationRegistry.Version memory next) {
-        next = versionWith(address(v2));
-        next.predecessorEligible = true;
-        vm.warp(block.timestamp + soak - DELAY);
-        upgrade(next);
-    }
-
     // --- deployment
 
     function test_ConstructorRefusesBounds() public {
@@ -232,7 +214,7 @@ contract ImplementationRegistryTest is RollbackWorld {
 
     /// @dev Code that went blind after it had landed: no patch, no rollback, but mendable with the full notice.
     function test_ProxyThatCannotSayItsModeIsMendable() public {
-        vm.etch(address(_running()), address(new GuardedBrick()).code);
+        vm.etch(address(running()), address(new GuardedBrick()).code);
         announce(versionWith(address(v2)));
         vm.prank(COUNCIL);
         vm.expectRevert(abi.encodeWithSelector(GuardianAct.TooEarly.selector, uint40(block.timestamp) + DELAY));
@@ -244,16 +226,12 @@ contract ImplementationRegistryTest is RollbackWorld {
 
     function test_BlindCodeIsNotReplacedByBlindCode() public {
         GuardedBrick brick = new GuardedBrick();
-        vm.etch(address(_running()), address(brick).code);
+        vm.etch(address(running()), address(brick).code);
         announce(versionWith(address(brick)));
         vm.warp(block.timestamp + DELAY);
         vm.prank(COUNCIL);
         vm.expectRevert(abi.encodeWithSelector(ImplementationRegistry.RestrictionChanged.selector, address(proxy)));
         registry.activate(address(proxy));
-    }
-
-    function _running() private view returns (address) {
-        return registry.versionsOf(address(proxy))[0].implementation;
     }
 
     function test_LandingLeavesTheRestrictionAsItWas() public {
@@ -364,7 +342,7 @@ contract ImplementationRegistryTest is RollbackWorld {
 
     /// @dev Lighter's escape mode could be upgraded away without notice.
     function test_Regress_Lighter_UpgradeNoticeZero() public {
-        _upgraded(7 days);
+        upgraded(7 days);
         ImplementationRegistry.Version memory late = versionWith(address(new GuardedV3()));
         announce(late);
         vm.warp(block.timestamp + DELAY);
@@ -387,203 +365,5 @@ contract ImplementationRegistryTest is RollbackWorld {
         vm.expectRevert(terminal);
         registry.rollback(address(proxy), 1, deadline, noSignatures);
         eq(proxy.version(), 2, "nothing landed");
-    }
-
-    // --- rollback
-
-    function test_GuardiansGoBackToThePreviousVersion() public {
-        _upgraded(7 days);
-        trip(Mode.RESTRICTED, 1);
-        uint40 deadline = uint40(block.timestamp) + 1 hours;
-        controller.approve(rollbackDigest(deadline));
-        vm.expectEmit(true, true, true, true, address(registry));
-        emit ImplementationRegistry.Activated(address(proxy), 2, _running().codehash, true);
-        vm.expectEmit(true, true, true, true, address(registry));
-        emit ImplementationRegistry.RolledBack(address(proxy), 2, 1);
-        registry.rollback(address(proxy), 1, deadline, noSignatures);
-        eq(proxy.version(), 1, "version");
-        eq(proxy.total(), 100, "storage stays");
-        ImplementationRegistry.Version[] memory versions = registry.versionsOf(address(proxy));
-        eq(versions.length, 3, "history grows");
-        eq(uint256(versions[2].codeHash), uint256(versions[0].codeHash), "the code that ran before");
-        eq(versions[2].activatedAt, block.timestamp, "landed now");
-    }
-
-    function test_RollbackNeedsItsPredecessor() public {
-        trip(Mode.HALTED, 1);
-        vm.expectRevert(abi.encodeWithSelector(ImplementationRegistry.NoPredecessor.selector, address(proxy)));
-        registry.rollback(address(proxy), 1, uint40(block.timestamp), noSignatures);
-        vm.expectRevert(abi.encodeWithSelector(ImplementationRegistry.NoPredecessor.selector, address(v2)));
-        registry.rollback(address(v2), 1, uint40(block.timestamp), noSignatures);
-    }
-
-    function test_RollbackNeedsASoakedPredecessor() public {
-        _upgraded(7 days - 1);
-        trip(Mode.HALTED, 1);
-        vm.warp(block.timestamp + 30 days); // time after it was replaced does not count
-        vm.expectRevert(abi.encodeWithSelector(ImplementationRegistry.NotSoaked.selector, 7 days - 1, 7 days));
-        registry.rollback(address(proxy), 1, uint40(block.timestamp), noSignatures);
-    }
-
-    function test_RollbackAcrossSchemasNeedsADeclaredWay() public {
-        GuardedHalves halves = new GuardedHalves(address(registry));
-        ImplementationRegistry.Version memory version = versionWith(address(halves));
-        version.schema = 2;
-        version.predecessorEligible = true;
-        version.migration = GuardedHalves.toHalves.selector;
-        vm.warp(block.timestamp + 7 days);
-        upgrade(version);
-        trip(Mode.HALTED, 1);
-        vm.expectRevert(abi.encodeWithSelector(ImplementationRegistry.SchemaDiffers.selector, 2, 1));
-        registry.rollback(address(proxy), 1, uint40(block.timestamp), noSignatures);
-
-        version.reverseMigration = GuardedHalves.fromHalves.selector;
-        version.migration = 0;
-        upgrade(version); // again, now with the way back stated; its predecessor is the version without it
-        upgrade(versionWith(address(v2)));
-        vm.warp(block.timestamp + 7 days);
-        upgrade(version);
-        signedRollback();
-        eq(proxy.version(), 2, "rolled back");
-        eq(proxy.total(), 100, "whole units again");
-    }
-
-    function test_ReverseMigrationIsNotRunWithinASchema() public {
-        ImplementationRegistry.Version memory version = versionWith(address(new GuardedHalves(address(registry))));
-        version.predecessorEligible = true;
-        version.reverseMigration = GuardedHalves.fromHalves.selector;
-        vm.warp(block.timestamp + 7 days);
-        upgrade(version);
-        trip(Mode.HALTED, 1);
-        signedRollback();
-        eq(proxy.total(), 100, "untouched");
-    }
-
-    function test_RollbackOnlyInAnEpisode() public {
-        _upgraded(7 days);
-        for (uint256 i; i < 2; ++i) {
-            Mode mode = i == 0 ? Mode.NORMAL : Mode.WATCH;
-            trip(mode, 1);
-            uint40 deadline = uint40(block.timestamp) + 1;
-            controller.approve(rollbackDigest(deadline));
-            vm.expectRevert(abi.encodeWithSelector(GuardianAct.NotInEpisode.selector, address(proxy), mode));
-            registry.rollback(address(proxy), 1, deadline, noSignatures);
-        }
-        trip(Mode.RECOVERING, 1);
-        signedRollback();
-    }
-
-    function test_RollbackNeedsTheGroupsSignatures() public {
-        _upgraded(7 days);
-        trip(Mode.HALTED, 1);
-        uint40 deadline = uint40(block.timestamp) + 1 hours;
-        bytes32 digest = rollbackDigest(deadline);
-        expectBareRevert(ControllerStub.BadSignature.selector);
-        registry.rollback(address(proxy), 1, deadline, noSignatures);
-        controller.approve(digest);
-        expectBareRevert(ControllerStub.BadSignature.selector); // of another group
-        registry.rollback(address(proxy), 0, deadline, noSignatures);
-        expectBareRevert(ControllerStub.BadSignature.selector); // for another deadline
-        registry.rollback(address(proxy), 1, deadline + 1, noSignatures);
-        controller.setEpisode(1, 1);
-        expectBareRevert(ControllerStub.BadSignature.selector); // from before a release
-        registry.rollback(address(proxy), 1, deadline, noSignatures);
-        controller.setEpisode(2, 0);
-        expectBareRevert(ControllerStub.BadSignature.selector); // for another episode
-        registry.rollback(address(proxy), 1, deadline, noSignatures);
-        controller.setEpisode(1, 0);
-        controller.setScope("other");
-        expectBareRevert(ControllerStub.BadSignature.selector); // of another scope
-        registry.rollback(address(proxy), 1, deadline, noSignatures);
-        controller.setScope("market");
-        registry.rollback(address(proxy), 1, deadline, noSignatures);
-        eq(proxy.version(), 1, "the right one lands, from anybody");
-    }
-
-    function test_DeadlineIsNeitherPastNorFar() public {
-        _upgraded(7 days);
-        trip(Mode.HALTED, 1);
-        uint40 now_ = uint40(block.timestamp);
-        controller.approve(rollbackDigest(now_ - 1));
-        controller.approve(rollbackDigest(now_ + 7 days + 1));
-        controller.approve(rollbackDigest(now_ + 7 days));
-        vm.expectRevert(abi.encodeWithSelector(GuardianAct.DeadlineOutside.selector, now_ - 1, now_));
-        registry.rollback(address(proxy), 1, now_ - 1, noSignatures);
-        vm.expectRevert(abi.encodeWithSelector(GuardianAct.DeadlineOutside.selector, now_ + 7 days + 1, now_));
-        registry.rollback(address(proxy), 1, now_ + 7 days + 1, noSignatures);
-        registry.rollback(address(proxy), 1, now_ + 7 days, noSignatures);
-    }
-
-    function test_DeadlineOfThisSecondIsInTime() public {
-        _upgraded(7 days);
-        trip(Mode.HALTED, 1);
-        controller.approve(rollbackDigest(uint40(block.timestamp)));
-        registry.rollback(address(proxy), 1, uint40(block.timestamp), noSignatures);
-        eq(proxy.version(), 1, "version");
-    }
-
-    function test_RollbackOncePerEpisode() public {
-        ImplementationRegistry.Version memory again = _upgraded(7 days);
-        trip(Mode.HALTED, 0); // episode 0: only a parent of the scope was tripped
-        signedRollback();
-        // The council brings the version back a week later, in the same episode, and leaves V1 eligible again.
-        vm.warp(block.timestamp + 7 days);
-        announce(again);
-        activate();
-        uint40 deadline = uint40(block.timestamp) + 1;
-        controller.approve(rollbackDigest(deadline));
-        vm.expectRevert(abi.encodeWithSelector(GuardianAct.AlreadyActed.selector, address(proxy), 0));
-        registry.rollback(address(proxy), 1, deadline, noSignatures);
-        trip(Mode.HALTED, 1);
-        signedRollback();
-        eq(proxy.version(), 1, "next episode");
-    }
-
-    function test_HistoryCannotBeWalkedFurther() public {
-        _upgraded(7 days);
-        vm.warp(block.timestamp + 7 days);
-        ImplementationRegistry.Version memory third = versionWith(address(new GuardedV3()));
-        third.predecessorEligible = true;
-        upgrade(third);
-        trip(Mode.HALTED, 1);
-        signedRollback();
-        eq(proxy.version(), 2, "one back");
-        trip(Mode.HALTED, 2);
-        vm.warp(block.timestamp + 7 days);
-        vm.expectRevert(abi.encodeWithSelector(ImplementationRegistry.NotEligible.selector, 2));
-        registry.rollback(address(proxy), 1, uint40(block.timestamp), noSignatures);
-    }
-
-    function test_RollbackProbesAfterwards() public {
-        _upgraded(7 days);
-        trip(Mode.HALTED, 1);
-        probe.refuse(1);
-        uint40 deadline = uint40(block.timestamp) + 1;
-        controller.approve(rollbackDigest(deadline));
-        vm.expectRevert(abi.encodeWithSelector(ImplementationRegistry.ProbeNotGreen.selector, probe));
-        registry.rollback(address(proxy), 1, deadline, noSignatures);
-        probe.refuse(0);
-        registry.rollback(address(proxy), 1, deadline, noSignatures);
-        eq(proxy.version(), 1, "the episode's act was not used up");
-    }
-
-    /// @dev Whatever gas a relayer sends: the rollback lands as it should, or nothing happened.
-    function testFuzz_RelayerShortOfGas(uint256 gas_) public {
-        _upgraded(7 days);
-        trip(Mode.HALTED, 1);
-        uint40 deadline = uint40(block.timestamp) + 1;
-        controller.approve(rollbackDigest(deadline));
-        probe.refuse(1);
-        gas_ = clamp(gas_, 30_000, 900_000);
-        (bool ok,) = address(registry).call{gas: gas_}(
-            abi.encodeCall(registry.rollback, (address(proxy), 1, deadline, noSignatures))
-        );
-        yes(!ok, "a red probe is red at any gas");
-        probe.refuse(0);
-        (ok,) = address(registry).call{gas: gas_}(
-            abi.encodeCall(registry.rollback, (address(proxy), 1, deadline, noSignatures))
-        );
-        eq(proxy.version(), ok ? 1 : 2, "all or nothing");
-        if (gas_ < BoundedCall.READ_GAS) yes(!ok, "too little");
     }
 }

@@ -5,7 +5,7 @@ import {Classes} from "../../../src/kit/Classes.sol";
 import {Mode} from "../../../src/kit/Types.sol";
 import {ParameterStore} from "../../../src/kit/rollback/ParameterStore.sol";
 import {Assert} from "../../utils/Assert.sol";
-import {COUNCIL, ControllerStub, GuardedStub} from "./RollbackWorld.sol";
+import {COUNCIL, ControllerStub, GuardedStub, eip712} from "./RollbackWorld.sol";
 import {CAP, FLOOR, THRESHOLD, ParameterWorld} from "./ParameterWorld.sol";
 
 /// @notice A council that loosens as fast as it may, and a stolen guardian group that restores whatever it likes.
@@ -115,21 +115,12 @@ contract ParameterHandler is Assert {
     }
 
     function _digest(uint256 id, uint32 episode) private view returns (bytes32) {
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-                keccak256("GuardianAct"),
-                keccak256("1"),
-                block.chainid,
-                address(store)
-            )
-        );
         bytes32 typeHash = keccak256(
             "RestoreTighter(address target,uint256 checkpoint,uint32 keyEpisode,uint32 epoch,uint40 deadline)"
         );
         bytes memory message =
             abi.encode(typeHash, address(target), id, episode, controller.epoch(), uint40(block.timestamp));
-        return keccak256(abi.encodePacked("\x19\x01", domain, keccak256(message)));
+        return eip712(address(store), message);
     }
 }
 

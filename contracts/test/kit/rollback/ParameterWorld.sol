@@ -5,7 +5,7 @@ import {Classes} from "../../../src/kit/Classes.sol";
 import {Mode} from "../../../src/kit/Types.sol";
 import {IFailSafeController} from "../../../src/kit/interfaces/IFailSafeController.sol";
 import {ParameterStore} from "../../../src/kit/rollback/ParameterStore.sol";
-import {COUNCIL, CONTROLLER, GuardedStub, StubbedController} from "./RollbackWorld.sol";
+import {COUNCIL, CONTROLLER, GuardedStub, StubbedController, eip712} from "./RollbackWorld.sol";
 
 uint256 constant CAP = 0;
 uint256 constant THRESHOLD = 1;

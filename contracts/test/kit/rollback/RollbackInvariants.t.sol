@@ -11,7 +11,8 @@ import {
     GuardedStub,
     GuardedV2,
     GuardedV3,
-    RollbackWorld
+    RollbackWorld,
+    eip712
 } from "./RollbackWorld.sol";
 
 /// @notice A council that upgrades at random and a guardian group that is stolen: it signs whatever could land.
@@ -131,16 +132,7 @@ contract RollbackHandler is Assert {
         bytes32 hash = versions[versions.length - 2].codeHash;
         bytes memory message =
             abi.encode(ROLLBACK_TYPEHASH, proxy, versions.length, hash, episode, controller.epoch(), deadline);
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-                keccak256("GuardianAct"),
-                keccak256("1"),
-                block.chainid,
-                address(registry)
-            )
-        );
-        return keccak256(abi.encodePacked("\x19\x01", domain, keccak256(message)));
+        return eip712(address(registry), message);
     }
 }
 

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Classes} from "../../../src/kit/Classes.sol";
-import {Mode, Origin, Restriction} from "../../../src/kit/Types.sol";
+import {Mode, Restriction} from "../../../src/kit/Types.sol";
 import {IFailSafeController} from "../../../src/kit/interfaces/IFailSafeController.sol";
 import {IProbe} from "../../../src/kit/interfaces/ISensors.sol";
 import {ImplementationRegistry} from "../../../src/kit/rollback/ImplementationRegistry.sol";
@@ -10,6 +10,20 @@ import {Assert} from "../../utils/Assert.sol";
 
 address constant CONTROLLER = address(0xC047);
 address constant COUNCIL = address(0xC0);
+
+/// @dev What a guardian signs, computed from the outside.
+function eip712(address verifier, bytes memory message) view returns (bytes32) {
+    bytes32 domain = keccak256(
+        abi.encode(
+            keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+            keccak256("GuardianAct"),
+            keccak256("1"),
+            block.chainid,
+            verifier
+        )
+    );
+    return keccak256(abi.encodePacked("\x19\x01", domain, keccak256(message)));
+}
 
 /// @notice Stands in for the controller: says what a test told it, and accepts exactly the digests that a test approved.
 contract ControllerStub {
@@ -160,6 +174,10 @@ contract GuardedBrick {
     fallback() external payable {
         revert("bricked");
     }
+
+    receive() external payable {
+        revert("bricked");
+    }
 }
 
 /// @notice Code that answers to somebody else.
@@ -242,20 +260,6 @@ abstract contract StubbedController is Assert {
         controller.setScope("market");
     }
 
-    /// @dev What a guardian signs, computed from the outside.
-    function eip712(address verifier, bytes memory message) internal view returns (bytes32) {
-        bytes32 domain = keccak256(
-            abi.encode(
-                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
-                keccak256("GuardianAct"),
-                keccak256("1"),
-                block.chainid,
-                verifier
-            )
-        );
-        return keccak256(abi.encodePacked("\x19\x01", domain, keccak256(message)));
-    }
-
     function expectBareRevert(bytes4 selector) internal {
         vm.expectRevert(abi.encodePacked(selector));
     }
@@ -271,6 +275,7 @@ abstract contract RollbackWorld is StubbedController {
     ImplementationRegistry internal registry;
     GuardedStub internal proxy;
     VersionProbe internal probe;
+    GuardedV2 internal v2;
 
     function setUp() public virtual override {
         super.setUp();
@@ -281,6 +286,7 @@ abstract contract RollbackWorld is StubbedController {
         vm.prank(COUNCIL);
         proxy = GuardedStub(payable(registry.deploy(first, "")));
         proxy.add(100);
+        v2 = new GuardedV2();
     }
 
     function versionWith(address implementation) internal view returns (ImplementationRegistry.Version memory v) {
@@ -307,6 +313,19 @@ abstract contract RollbackWorld is StubbedController {
         announce(version);
         vm.warp(block.timestamp + DELAY);
         activate();
+    }
+
+    /// @dev A landed V2 that leaves V1 eligible, V1 having run for `soak`.
+    function upgraded(uint256 soak) internal returns (ImplementationRegistry.Version memory next) {
+        next = versionWith(address(v2));
+        next.predecessorEligible = true;
+        vm.warp(block.timestamp + soak - DELAY);
+        upgrade(next);
+    }
+
+    /// @dev The first version's code.
+    function running() internal view returns (address) {
+        return registry.versionsOf(address(proxy))[0].implementation;
     }
 
     function trip(Mode mode, uint32 episodeId) internal {
