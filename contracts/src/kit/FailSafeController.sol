@@ -106,7 +106,6 @@ contract FailSafeController is Exits, IRecoveryHooks {
         uint40 most = uint40(s.episodeStart + FailSafeWord.EPISODE_CAP);
         if (until < end || until > most) revert UntilOutOfBounds(until, end, most);
         s.join(mode, 0, until, s.s0For);
-        s.flags |= ScopeState.CONFIRMED;
         if (_pushPresent(scope, s, "confirm", ALL, false) == 0) revert NothingTightened(scope);
         emit Confirmed(scope, until);
     }

@@ -3,6 +3,7 @@ pragma solidity ^0.8.28;
 
 import {Classes} from "./Classes.sol";
 import {FlowBucket} from "./FlowBucket.sol";
+import {Signatures} from "./controller/Signatures.sol";
 import {IFailSafeController} from "./interfaces/IFailSafeController.sol";
 
 /// @notice Outflow limits of a guarded contract: a leaky bucket per key, and optionally one per account besides.
@@ -11,8 +12,8 @@ import {IFailSafeController} from "./interfaces/IFailSafeController.sol";
 /// Guarantee: per key, what flows out in t seconds is at most cap + cap * t / window, whatever the order of calls, changes and
 /// factors. Only open classes flow. Lowering is instant and, for a guardian group, ends at {capFloor}; raising takes
 /// {raiseDelay}, is refused while class ADMIN is closed, and opens nothing at once. A key without a limit pays nothing.
-/// Trust: the council raises, after its delay; the controller lowers for a guardian group whose signatures it has checked. The
-/// integrator charges every outflow, and notes only measured inflow that no flash mint made.
+/// Trust: the council raises, after its delay; the controller tells it, and judges the signatures of guardian groups, which only
+/// lower. The integrator charges every outflow, and notes only measured inflow that no flash mint made.
 /// Failure modes: someone with capital can use up a limit over several transactions: delay for the others, not loss. A
 /// guardian group can lower to the floor and drop a pending raise until the council replaces it. A refused outflow reverts
 /// and therefore leaves no trace: to notice it is for whoever watches.
@@ -51,6 +52,8 @@ abstract contract FlowLimiter {
     error NotLimitAuthority(address caller);
     error CapNotLower(bytes32 key, uint256 wanted, uint256 present);
     error CapBelowFloor(bytes32 key, uint256 wanted, uint256 floor);
+    error LoweringOutdated(bytes32 key, uint256 signedFrom, uint256 present);
+    error LoweringNotTimely(uint40 deadline);
     error RaiseChangesNothing(bytes32 key);
     error RaiseNotDue(bytes32 key, uint40 eta);
     error RaiseDelayTooShort(uint40 delay);
@@ -59,6 +62,13 @@ abstract contract FlowLimiter {
     uint256 public constant MAX_HINTED = 8;
     uint40 public constant MIN_RAISE_DELAY = 48 hours;
     uint40 public constant RAISE_LIFETIME = 7 days;
+
+    /// @dev Less than {MIN_RAISE_DELAY}, and a lowering drops what is announced: no cap is back at the `from` of a signature while
+    /// that lives, so that none can be used twice.
+    uint40 private constant LOWERING_LIFETIME = 1 days;
+    bytes32 private constant NAME_HASH = keccak256("Ripcord FlowLimiter");
+    bytes32 private constant LOWER_TYPEHASH =
+        keccak256("LowerCap(bytes32 key,uint256 from,uint256 to,uint32 epoch,uint40 deadline)");
 
     /// @dev keccak256(abi.encode(uint256(keccak256("ripcord.FlowLimiter")) - 1)) & ~bytes32(uint256(0xff))
     bytes32 private constant LIMITS = 0x7525a03a54ebbb7c84507a52a4f0acbe00b11f28b8db2f8417037b74b745bb00;
@@ -74,25 +84,39 @@ abstract contract FlowLimiter {
         raiseDelay = raiseDelay_;
     }
 
-    /// @notice Lowers the cap of `key` to `cap` base units, at once, and drops a pending raise. The council; or the controller for a
-    /// guardian group, not below {capFloor}.
+    /// @notice Lowers the cap of `key` to `cap` base units, at once, and drops a pending raise. Council only.
     function lowerCap(bytes32 key, uint256 cap) external {
+        _requireCouncil();
+        _lowerCap(key, cap);
+    }
+
+    /// @notice The same with the signatures of a guardian group of this contract's scope, not below {capFloor}. Anyone may bring
+    /// them; a release by the council voids them.
+    /// @param from cap for which they are good
+    /// @param deadline at most a day ahead
+    function lowerCapBySig(
+        bytes32 key,
+        uint256 from,
+        uint256 to,
+        uint40 deadline,
+        uint8 group,
+        bytes[] calldata signatures
+    ) external {
+        if (block.timestamp > deadline || deadline > block.timestamp + LOWERING_LIFETIME) {
+            revert LoweringNotTimely(deadline);
+        }
         IFailSafeController judge = _limitController();
-        if (msg.sender != address(judge)) _requireCouncil(judge);
-        uint256 word = _wordOf(key);
-        uint256 window = word.windowOf();
-        uint256 units = word.toUnits(cap, window);
-        uint256 present = word.toBase(word.capOf());
-        if (units >= word.capOf()) revert CapNotLower(key, cap, present);
-        cap = word.toBase(units);
-        if (msg.sender == address(judge) && cap < capFloor(key)) revert CapBelowFloor(key, cap, capFloor(key));
-        _configure(key, units, window);
-        emit CapLowered(key, present, cap);
+        bytes32 scope = judge.scopeOf(address(this));
+        bytes32 content = keccak256(abi.encode(LOWER_TYPEHASH, key, from, to, judge.episodeOf(scope).epoch, deadline));
+        judge.requireGroup(scope, group, Signatures.typedDigest(NAME_HASH, content), signatures);
+        (uint256 present, uint256 lowered) = _lowerCap(key, to);
+        if (present != from) revert LoweringOutdated(key, from, present);
+        if (lowered < capFloor(key)) revert CapBelowFloor(key, lowered, capFloor(key));
     }
 
     /// @notice Announces another cap and window for `key`, in place of an earlier announcement. Council only.
     function scheduleRaise(bytes32 key, uint256 cap, uint24 window) external returns (uint40 eta) {
-        _requireCouncil(_limitController());
+        _requireCouncil();
         uint256 word = _wordOf(key);
         if (word.toUnits(cap, window) == word.capOf() && window == word.windowOf()) revert RaiseChangesNothing(key);
         eta = uint40(block.timestamp) + raiseDelay;
@@ -214,7 +238,7 @@ abstract contract FlowLimiter {
     /// @notice Reverts when class `class_` is closed.
     function _limitRequireOpen(uint8 class_) internal view virtual;
 
-    /// @notice Knows the council, and speaks for guardian groups.
+    /// @notice Knows the council and the guardian groups.
     function _limitController() internal view virtual returns (IFailSafeController);
 
     /// @dev What a healthy key without shares does not need: health, class and factor from the hot word, and the account's bucket.
@@ -248,6 +272,17 @@ abstract contract FlowLimiter {
         return share.configure(factorBps, block.timestamp, cap, word.windowOf());
     }
 
+    /// @return from cap before, in base units
+    /// @return to cap from now on, which units may round down
+    function _lowerCap(bytes32 key, uint256 cap) private returns (uint256 from, uint256 to) {
+        uint256 word = _wordOf(key);
+        uint256 units = word.toUnits(cap, word.windowOf());
+        (from, to) = (word.toBase(word.capOf()), word.toBase(units));
+        if (to >= from) revert CapNotLower(key, cap, from);
+        _configure(key, units, word.windowOf());
+        emit CapLowered(key, from, to);
+    }
+
     /// @dev A pending raise was meant for the configuration that ends here, and ends with it.
     function _configure(bytes32 key, uint256 units, uint256 window) private {
         Limit storage limit = _limit(key);
@@ -263,8 +298,8 @@ abstract contract FlowLimiter {
         return amount - netted;
     }
 
-    function _requireCouncil(IFailSafeController judge) private view {
-        if (msg.sender != judge.council()) revert NotLimitAuthority(msg.sender);
+    function _requireCouncil() private view {
+        if (msg.sender != _limitController().council()) revert NotLimitAuthority(msg.sender);
     }
 
     /// @dev Of a key that {_setLimit} gave a limit; the bucket of an account is none.

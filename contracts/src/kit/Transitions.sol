@@ -156,7 +156,8 @@ library Transitions {
         if (end == time) revert IFailSafe.BudgetExhausted(r.until);
         if (end > r.until) end = r.until;
         if (rises) _rise(h, c, r.mode, time, end);
-        else if (end > h.restrictedUntil()) h.setEnds(h.until, end);
+        // An S0 that only insolvency holds is over by itself; what waits is counted from now.
+        else if (end > h.restrictedUntil()) h.setEnds(h.until > time ? h.until : time, end);
         h.mask |= Classes.consistent(r.mask);
         c.settle(paid, h.demand(time, ramp(rules, 0)), r.origin != Origin.GUARDIAN);
     }

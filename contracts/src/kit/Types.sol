@@ -30,14 +30,15 @@ enum ExitCause {
 
 /// @notice A restriction as asked for, stored or in force.
 /// @param mask closed action classes, bit n = class n
-/// @param until second at which it ends by itself; type(uint40).max for one that does not (EXIT, a council hold)
+/// @param until second at which it ends by itself; while RECOVERING, the second before which the stage cannot end;
+/// type(uint40).max for EXIT, 0 for NORMAL
 /// @param graceUntil LIQUIDATE stays closed until this second
 /// @param mode state
 /// @param factorBps limiter capacity in force, in 1/10_000 of the configured one
 /// @param stage 0..4 while RECOVERING, else 0
 /// @param origin who asked
-/// @param episodeId number of the episode that it opens or joins
-/// @param epoch number of council releases so far
+/// @param episodeId number of the episode that it opens or joins; known to the controller only, 0 in a target's answer
+/// @param epoch number of council releases so far; likewise
 struct Restriction {
     uint32 mask;
     uint40 until;
@@ -78,16 +79,4 @@ struct TripIntent {
     uint40 incidentBlock;
     uint32 epoch;
     uint40 deadline;
-}
-
-/// @notice The same from a guardian that calls by itself (a group whose threshold is 1, or a contract that is the group).
-struct TripCall {
-    bytes32 scope;
-    Mode mode;
-    uint32 mask;
-    uint40 duration;
-    bytes32 reason;
-    bytes32 evidence;
-    bytes32 stepHash;
-    uint40 incidentBlock;
 }

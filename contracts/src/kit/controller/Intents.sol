@@ -124,7 +124,10 @@ abstract contract Intents is Seats {
 
     /// @inheritdoc IFailSafeController
     function requireGroup(bytes32 scope, uint8 group, bytes32 digest, bytes[] calldata signatures) external view {
-        if (_quorum(scope, digest, signatures).group != group + 1) revert GroupOutOfBounds();
+        Seat memory seat = _quorum(scope, digest, signatures);
+        if (seat.group != group + 1) revert GroupOutOfBounds();
+        if (seat.maxMode < Mode.RESTRICTED) revert ModeNotAllowed(seat.maxMode);
+        _requireTurn(scope, group);
     }
 
     // ---------------------------------------------------------------- for the controller
@@ -174,6 +177,7 @@ abstract contract Intents is Seats {
         if (block.timestamp >= i.notAfter) revert IntentExpired(i.notAfter);
         _requireBounds(i.mode, i.mask, i.duration, seat.maxMode, seat.maxDuration);
         _requireTurn(i.scope, seat.group - 1);
+        if (seat.group != 1) emit GroupPromoted(i.scope, seat.group - 1);
         Scope memory s = _opened(i.scope);
         if (i.epoch != s.epoch) revert StaleEpoch(i.epoch, s.epoch);
         if (i.incidentBlock != 0) _dateBack(s, i.incidentBlock, blocksPerDay);

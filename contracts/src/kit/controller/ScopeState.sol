@@ -38,13 +38,11 @@ struct Scope {
 library ScopeState {
     /// @dev The episode was RESTRICTED or HALTED, and recovers until the plan finishes it.
     uint8 internal constant TIGHT = 1;
-    /// @dev All ends in force are the council's.
-    uint8 internal constant CONFIRMED = 2;
-    uint8 internal constant INSOLVENT = 4;
-    uint8 internal constant EXITED = 8;
+    uint8 internal constant INSOLVENT = 2;
+    uint8 internal constant EXITED = 4;
 
     /// @dev From the low end: mask 32, haltFor 21, s0For 17, tightFor 21, episodeStart 40, tripBlock 40, incidentBack 24, episodeId 24,
-    /// epoch 16, tripCount 6, targets 6, stage 3, flags 4. Ends lie within the episode cap; the rest is bounded where it is set.
+    /// epoch 16, tripCount 6, targets 6, stage 3, flags 3. Ends lie within the episode cap; the rest is bounded where it is set.
     function pack(Scope memory s) internal pure returns (uint256 word) {
         word = uint256(s.flags) << 3 | s.stage;
         word = word << 6 | s.targets;
@@ -93,9 +91,9 @@ library ScopeState {
 
     /// @notice Begins an episode.
     function open(Scope memory s, uint256 time, uint256 blockNumber) internal pure {
+        finish(s);
         ++s.episodeId;
-        (s.episodeStart, s.tripBlock) = (time, blockNumber);
-        (s.mask, s.haltFor, s.s0For, s.tightFor, s.incidentBack, s.tripCount) = (0, 0, 0, 0, 0, 0);
+        (s.episodeStart, s.tripBlock, s.incidentBack, s.tripCount) = (time, blockNumber, 0, 0);
     }
 
     /// @notice Joins what targets granted. A halt and a RESTRICTED keep ends of their own, so that neither lends time to the other.
@@ -111,9 +109,14 @@ library ScopeState {
         uint256 length = granted - s.episodeStart;
         if (mode != Mode.WATCH && s.flags & TIGHT == 0) (s.flags, s.tightFor) = (s.flags | TIGHT, 0);
         if (length > (mode == Mode.HALTED ? s.haltFor : s.tightFor)) {
-            if (mode == Mode.HALTED) (s.haltFor, s.s0For) = (length, s0);
-            else s.tightFor = length;
-            (tighter, s.stage, s.flags) = (true, 0, s.flags & ~CONFIRMED);
+            if (mode == Mode.HALTED) {
+                // S0 ends no earlier than it would have.
+                uint256 s0End = s.haltFor + s.s0For;
+                (s.haltFor, s.s0For) = (length, s0End > length + s0 ? s0End - length : s0);
+            } else {
+                s.tightFor = length;
+            }
+            (tighter, s.stage) = (true, 0);
         }
     }
 

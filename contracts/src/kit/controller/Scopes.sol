@@ -17,11 +17,12 @@ import {Scope, ScopeState} from "./ScopeState.sol";
 /// Guarantee: every push is bounded, its result is read back from the target, and {Pushed} tells it. A caller short of gas reverts
 /// everything. A loosening is pushed only where no other scope on the target's path holds tighter, and only to targets that are
 /// tighter now, so that no recovery of one scope opens what another one closed.
-/// Trust: targets for their own budgets. Failure modes: a target that lies about its word harms only itself.
+/// Trust: targets for their own budgets. Failure modes: a target that lies about its word can make the recovery of its scope begin as
+/// late as was asked for, and its own closing look done.
 abstract contract Scopes is Council, Lock {
     using ScopeState for Scope;
 
-    /// @param okBitmap targets that are as tight, or as open, as asked
+    /// @param okBitmap targets that are as tight as asked, or took a loosening
     /// @param until the longest end that one of them granted
     /// @param s0 the longest S0 that one of them has left
     struct Result {
@@ -37,7 +38,8 @@ abstract contract Scopes is Council, Lock {
     error InvalidConfiguration();
     error UnknownScope(bytes32 scope);
     error UnknownTarget(address target);
-    error AlreadyKnown(bytes32 scopeOrTarget);
+    error ScopeTaken(bytes32 scope);
+    error TargetTaken(address target);
     error TooDeep(bytes32 scope);
     error TooManyChildren(bytes32 scope);
     error TooManyTargets(bytes32 scope);
@@ -80,7 +82,7 @@ abstract contract Scopes is Council, Lock {
     /// @notice Adds a scope below `parent`; zero for one that has none.
     function addScope(bytes32 scope, bytes32 parent) external onlyCouncil {
         if (scope == 0) revert UnknownScope(scope);
-        if (_words[scope] != 0) revert AlreadyKnown(scope);
+        if (_words[scope] != 0) revert ScopeTaken(scope);
         if (parent != 0) {
             _load(parent);
             uint256 depth = 1;
@@ -103,7 +105,7 @@ abstract contract Scopes is Council, Lock {
     function enrol(address target, bytes32 scope) external onlyCouncil {
         _load(scope);
         if (target.code.length == 0) revert UnknownTarget(target);
-        if (scopeOf[target] != 0) revert AlreadyKnown(bytes32(bytes20(target)));
+        if (scopeOf[target] != 0) revert TargetTaken(target);
         scopeOf[target] = scope;
         for (bytes32 node = scope; node != 0; node = parentOf[node]) {
             Scope memory s = _load(node);
@@ -197,9 +199,8 @@ abstract contract Scopes is Council, Lock {
         bool live = r.mode != Mode.RECOVERING && r.mode != Mode.NORMAL && r.mode != Mode.EXIT;
         r.mask = live ? s.mask & Classes.closable(r.mode) : s.mask;
         (r.factorBps, r.episodeId, r.epoch) = (tripFactorBps, s.episodeId, s.epoch);
-        r.origin = !live || s.flags & ScopeState.CONFIRMED != 0
-            ? Origin.COUNCIL
-            : s.tripCount == 0 ? Origin.SENSOR : Origin.GUARDIAN;
+        // The council prolongs what is live; a target that lags has to be closed first, and pays for that itself.
+        r.origin = !live || !laggingOnly ? Origin.COUNCIL : s.tripCount == 0 ? Origin.SENSOR : Origin.GUARDIAN;
         return _push(scope, s.targets, r, reason, wanted, laggingOnly).okBitmap;
     }
 
@@ -230,6 +231,8 @@ abstract contract Scopes is Council, Lock {
             bool called = _call(target, data);
             // A target that refused but is already as tight as asked, for as long, is no failure.
             (bool ok, uint40 until, uint256 s0) = _meets(target, r, called ? uint40(block.timestamp) + 1 : r.until);
+            // Of a loosening, a target takes as much as its own dwells allow.
+            if (loosens) ok = called;
             if (ok) {
                 result.okBitmap |= 1 << i;
                 if (until > result.until) result.until = until;
@@ -262,6 +265,7 @@ abstract contract Scopes is Council, Lock {
         uint256 end = r.mode == Mode.RESTRICTED ? FailSafeWord.restrictedUntilOf(word) : FailSafeWord.untilOf(word);
         until = end < r.until ? uint40(end) : r.until;
         s0 = FailSafeWord.s0LeftOf(word);
+        if (s0 > s0Dwell) s0 = s0Dwell;
         ok = r.mask & ~FailSafeWord.maskOf(word) == 0 && until >= least;
     }
 

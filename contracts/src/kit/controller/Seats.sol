@@ -214,12 +214,10 @@ abstract contract Seats is Scopes {
     }
 
     /// @dev A backup acts only while every group before it is dead, silent or suspended.
-    function _requireTurn(bytes32 scope, uint8 group) internal {
-        if (group == 0) return;
+    function _requireTurn(bytes32 scope, uint8 group) internal view {
         for (uint8 other; other < group; ++other) {
             if (alive(scope, other)) revert PrimaryAlive(other);
         }
-        emit GroupPromoted(scope, group);
     }
 
     // ---------------------------------------------------------------- inside

@@ -14,8 +14,8 @@ import {MerkleSum} from "./MerkleSum.sol";
 /// judged by storage proofs of the same entry and takes the bond at once. What is final for an entry and asset stays final;
 /// anyone who distrusts a pending root can end the matter with `proveTotal`, which needs no bond and none of the tree.
 /// Trust: k of n signers for publishing the leaves, because nobody can challenge what is kept back (`proveTotal` is the answer
-/// where storage knows the total); for all else one watcher per period. The group SHOULD be one of the controller that has
-/// no right to trip, so that a stolen guardian group signs no roots.
+/// where storage knows the total); for all else one watcher per period. The group SHOULD sit in a scope of its own
+/// without targets: there it can trip nothing, and a stolen guardian group signs no roots.
 /// Failure modes: without attesters the form is STATE_PROOF, which needs nobody.
 abstract contract AttestedLedger is CommittedState, Credits {
     using SafeToken for IToken;

@@ -27,7 +27,6 @@ interface IFailSafe {
     error ExitIsTerminal();
     error ModeNotAllowed(uint8 mode, uint8 origin);
     error MaskOutOfBounds(uint32 mask, uint32 allowed);
-    error FactorOutOfBounds(uint16 factorBps);
     error NothingChanges();
     error NotLive();
     error GapNotOver(uint40 until);

@@ -12,8 +12,9 @@ interface IFailSafeController {
     /// @param episodeStart second of the first trip
     /// @param tripBlock block of the first trip
     /// @param incidentBlock block before which state counts as honest: the trip's block or earlier
-    /// @param mode mode asked for last; what is in force at a target is the target's to say
-    /// @param until second at which the scope's restriction ends
+    /// @param mode what the scope is in; what is in force at a target is the target's to say. While it recovers and no stage after
+    /// S1 has been opened, what has ended: HALTED before a whole S0, else RESTRICTED
+    /// @param until second at which the restriction ends or ended: S1 begins then, or a whole S0 later after HALTED
     struct Episode {
         uint32 episodeId;
         uint16 tripCount;
@@ -40,7 +41,7 @@ interface IFailSafeController {
     /// @notice Whether a class is closed for a target by any scope on its path, for contracts that ask instead of being told.
     function restrictionOf(address target, uint8 class_) external view returns (bool closed, uint40 until);
 
-    /// @notice Whether `group` of `scope` has the signatures for `digest`. Signers strictly rising, low-s, ERC-1271 allowed.
-    /// Reverts with a typed error when not.
+    /// @notice Whether `group` of `scope` has the signatures for `digest`, its turn (no group before it is alive) and more rights
+    /// than to watch. Signers strictly rising, low-s, ERC-1271 allowed. Reverts with a typed error when not.
     function requireGroup(bytes32 scope, uint8 group, bytes32 digest, bytes[] calldata signatures) external view;
 }

@@ -55,6 +55,9 @@ contract EntitlementLimitTest is ExitWorld {
     function test_T4_NothingForStrangersAndTheUnregistered() public {
         _ready();
         eq(_limit(CAROL), 0, "unregistered");
+        // The other ledger has a pinned episode of its own.
+        _incident(POOL, Mode.RECOVERING);
+        exit.pin(POOL, ID);
         eq(exit.withdrawable(address(pool), address(usd), ALICE), 0, "another ledger's unit");
         MockLedger stranger = new MockLedger();
         eq(exit.withdrawable(address(stranger), address(usd), ALICE), 0, "not enrolled");
@@ -66,14 +69,16 @@ contract EntitlementLimitTest is ExitWorld {
         eq(_limit(ALICE), 0, "not pinned");
         exit.pin(VAULT, ID);
         eq(_limit(ALICE), 100, "pinned");
-        // The council moves the incident back, or a new episode begins: the old pin says nothing about it.
+        controller.setEpisode(VAULT, 2, Mode.RECOVERING, INCIDENT);
+        eq(_limit(ALICE), 0, "another episode");
+        controller.setEpisode(VAULT, 1, Mode.RECOVERING, INCIDENT);
+        eq(_limit(ALICE), 100, "the pinned one");
+        // The council moves the incident back: the old pin says nothing about it.
         controller.setEpisode(VAULT, 1, Mode.RECOVERING, INCIDENT - 1);
         eq(_limit(ALICE), 0, "incident moved");
         checkpoint.setSelected(VAULT, ID - 1);
         exit.pin(VAULT, ID - 1);
         eq(_limit(ALICE), 0, "registered at another checkpoint");
-        controller.setEpisode(VAULT, 2, Mode.RECOVERING, INCIDENT - 1);
-        eq(_limit(ALICE), 0, "another episode");
     }
 
     function test_T4_EveryLiveEpisodeAboveCounts() public {

@@ -201,6 +201,24 @@ contract ExitRoundsTest is ExitWorld {
         eq(_pool(round, usd).totalB, 100, "total");
     }
 
+    /// @dev The total holds no more than the entitlement for who was not entered: what was carried to it counts only if entered.
+    function test_WhatWasCarriedCountsOnlyWhenEntered() public {
+        _owed(ALICE, 100);
+        _owed(BOB, 0);
+        vault.noteFlow(address(usd), ALICE, 100, 0);
+        vault.noteMove(address(usd), ALICE, BOB, 100);
+        uint256 round = _openRound();
+        exit.register(ID, address(usd), ALICE, _proof(ALICE));
+        exit.register(ID, address(usd), BOB, _proof(BOB));
+        exit.carry(ID, address(usd), ALICE, BOB, "");
+        _fund(round, usd, 100);
+        _warm();
+        vm.prank(BOB);
+        vm.expectRevert(abi.encodeWithSelector(Credits.NothingChanges.selector));
+        exit.claim(round, address(usd), _proof(BOB));
+        eq(_claim(round, usd, ALICE), 100, "alice");
+    }
+
     function test_TooLateIsTooLateWhileThePoolIsShort() public {
         _owed(ALICE, 100);
         _owed(BOB, 100);

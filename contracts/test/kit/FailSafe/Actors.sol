@@ -189,6 +189,11 @@ contract Actors is Assert {
         if (vault.failsafeOpen(Classes.LIQUIDATE) && pricesClosedAt != 0) {
             atLeast(block.timestamp, pricesClosedAt + 1 + GRACE, "T8: grace");
         }
+        uint32 followers = uint32(1 << Classes.LIQUIDATE | 1 << Classes.INCREASE_RISK);
+        yes(
+            r.mask >> Classes.PRICE_UPDATE & 1 == 0 || r.mask & followers == followers,
+            "prices closed closes what needs them"
+        );
         yes(!ended || r.mode == Mode.EXIT, "T10: no way back");
         bool healthy = uint256(vm.load(address(vault), SLOT)) == FailSafeWord.HEALTHY;
         yes(!healthy || (r.mode == Mode.NORMAL && r.mask == 0 && r.factorBps == 10_000), "healthy means open");
@@ -303,9 +308,10 @@ contract Actors is Assert {
         (, effective) = vault.failsafeState();
     }
 
+    /// @dev The mask, too: what a transaction opens, opens in the next second of the same mode and stage.
     function _state() private view returns (bytes32) {
         Hot memory h = _word();
-        return keccak256(abi.encode(h.mode, h.stage));
+        return keccak256(abi.encode(h.mode, h.stage, _now().mask));
     }
 
     function _word() private view returns (Hot memory) {

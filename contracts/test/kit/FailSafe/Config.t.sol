@@ -95,5 +95,14 @@ contract ConfigTest is FailSafeWorld {
         _open(1, true, "open");
         eq(_halt(1 hours), START + 1 hours, "trips");
         eq(vault.frozenSeconds(), 0, "nothing frozen before");
+
+        vm.store(address(vault), SLOT, 0);
+        address[] memory assets = new address[](1);
+        assets[0] = BOB;
+        vault.initAgain(assets);
+        eq(uint256(vm.load(address(vault), SLOT)), 1, "initialised");
+        _exit();
+        vm.expectRevert(abi.encodeWithSelector(IFailSafe.AssetNotListed.selector, ALICE));
+        vault.failsafeSurrender(ALICE);
     }
 }

@@ -256,6 +256,19 @@ contract CouncilTest is FailSafeWorld {
         atMost(_now().until, START + 24 hours + 59, "rounded up to minutes");
     }
 
+    function test_ARestrictedWaitsBelowALongHold() public {
+        _halt(1 hours);
+        vault.failsafeInsolvent(true);
+        vm.warp(START + 23 days - 1 hours);
+        _restrict(24 hours, Origin.SENSOR);
+        _is(Mode.RECOVERING, 0, "held");
+        vm.warp(START + 23 days);
+        _is(Mode.RESTRICTED, 0, "what waited");
+        eq(_now().until, START + 24 days - 1 hours, "as long as asked");
+        vm.warp(_now().until);
+        _is(Mode.RECOVERING, 1, "S1");
+    }
+
     function test_InsolvencyIsFlaggedInTime() public {
         vm.expectRevert(NOT_LIVE);
         vault.failsafeInsolvent(true);

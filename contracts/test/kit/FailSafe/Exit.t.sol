@@ -58,6 +58,19 @@ contract ReenteringRound is RoundStub {
     }
 }
 
+/// @notice Calls back into the vault while it is paid.
+contract ReenteringToken is PlainToken {
+    bytes public refusal;
+
+    function transferFrom(address from, address to, uint256 amount) external override returns (bool) {
+        bool ok;
+        (ok, refusal) = to.call(abi.encodeCall(GuardedVault.repay, (from, amount)));
+        require(!ok, "reentered");
+        _move(from, to, amount);
+        return true;
+    }
+}
+
 /// @notice Approves nothing and says so.
 contract SayingNo {
     function balanceOf(address) external pure returns (uint256) {
@@ -211,6 +224,17 @@ contract ExitTest is FailSafeWorld {
         bytes memory refusal = ReenteringRound(address(round)).refusal();
         yes(bytes4(refusal) == Lock.Reentered.selector, "locked");
         eq(vault.quote(), 1e18, "read again");
+    }
+
+    function test_ALockCoversGuardedFunctions() public {
+        ReenteringToken hook = new ReenteringToken();
+        token = hook;
+        vault = _deploy(_config());
+        hook.mint(address(this), 10);
+        vault.deposit(10);
+        yes(bytes4(hook.refusal()) == Lock.Reentered.selector, "locked");
+        eq(vault.sharesOf(address(this)), 10, "and works");
+        vault.withdraw(4);
     }
 
     function test_ATokenThatKeepsAFeeOrLies() public {

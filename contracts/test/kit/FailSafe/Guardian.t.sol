@@ -207,14 +207,36 @@ contract GuardianTest is FailSafeWorld {
     }
 
     function test_WatchThrottlesATighterMode() public {
-        _restrict(10 hours, Origin.GUARDIAN);
         Restriction memory r = _ask(Mode.RESTRICTED, E, 10 hours, Origin.GUARDIAN);
-        vault = _deploy(_config());
         r.factorBps = 9_000;
         _arm(r);
         r = _ask(Mode.WATCH, 0, 20 hours, Origin.SENSOR);
         eq(_arm(r), block.timestamp + 10 hours, "no time");
         eq(vault.limitFactor(), 5_000, "factor");
+    }
+
+    function test_EveryEffectIsTold() public {
+        uint40 until = uint40(START + 10 hours);
+        vm.expectEmit(true, true, true, true, address(vault));
+        emit IFailSafe.GraceSet(until + GRACE);
+        vm.expectEmit(true, true, true, true, address(vault));
+        emit IFailSafe.Armed(3, ALL, until, 5_000, 0, 1, "test");
+        _halt(10 hours);
+        vm.warp(START + 1 hours);
+        until = uint40(block.timestamp) + S0;
+        vm.expectEmit(true, true, true, true, address(vault));
+        emit IFailSafe.GraceSet(uint40(block.timestamp) + 1 + GRACE);
+        vm.expectEmit(true, true, true, true, address(vault));
+        emit IFailSafe.Armed(5, ALL, until, 2_500, 1, 1, "test");
+        vm.expectEmit(true, true, true, true, address(vault));
+        emit IFailSafe.StageSet(0);
+        _release();
+        vm.expectEmit(true, true, true, true, address(vault));
+        emit IFailSafe.InsolventSet(true);
+        vault.failsafeInsolvent(true);
+        vm.expectEmit(true, true, true, true, address(vault));
+        emit IFailSafe.Armed(4, ALL, FOREVER, 2_500, 1, 1, "test");
+        _exit();
     }
 
     // ------------------------------------------------------------- one episode

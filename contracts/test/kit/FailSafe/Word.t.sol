@@ -88,8 +88,16 @@ contract WordTest is Assert {
         Hot memory before = h.pack().unpack().effective(early, S1_DWELL);
         Hot memory later = h.pack().unpack().effective(late, S1_DWELL);
         yes(FailSafeWord.rank(later.mode, later.stage) <= FailSafeWord.rank(before.mode, before.stage), "rank");
-        // In a stage that a halt leads to, more classes may be in the mask than RESTRICTED closes, never the other way round.
         yes(later.closed(late) & ~before.closed(early) == 0, "closed set");
+    }
+
+    /// @dev At any second, a larger mask closes no less.
+    function testFuzz_ClosedIsMonotoneInTheMask(uint256 seed, uint256 from, uint256 elapsed, uint32 more) public pure {
+        Hot memory less = _state(seed, from);
+        Hot memory larger = less.pack().unpack();
+        larger.mask |= more;
+        uint256 time = _moment(from) + elapsed % 40 days;
+        yes(less.effective(time, S1_DWELL).closed(time) & ~larger.effective(time, S1_DWELL).closed(time) == 0, "mask");
     }
 
     function test_NothingWrapsAtTheEndOfTime() public pure {

@@ -101,22 +101,39 @@ contract CouncilTest is ControllerWorld {
         eq(uint8(target.last().mode), uint8(Mode.HALTED), "the mode in force");
     }
 
-    /// @dev What the council granted is not lent to a guardian: after a trip, `retry` asks from the guardian's budget again.
-    function test_AGuardiansTripEndsTheCouncilsOrigin() public {
+    /// @dev What the council granted is not lent to a guardian, and a target that lags is closed from its own budget.
+    function test_ALaggingTargetPaysForItself() public {
         MockTarget lagging = _enrol(MARKET, 1)[0];
+        lagging.behave(MockTarget.Behaviour.REFUSE);
         _trip(_restrict(10 hours));
         _council();
         controller.confirm(MARKET, uint40(block.timestamp + 20 days));
+        lagging.behave(MockTarget.Behaviour.OBEY);
+        controller.retry(MARKET, 2);
+        eq(uint8(lagging.last().origin), uint8(Origin.GUARDIAN), "origin");
         lagging.behave(MockTarget.Behaviour.REFUSE);
         _trip(_halt(1 hours));
         lagging.behave(MockTarget.Behaviour.OBEY);
         controller.retry(MARKET, 2);
-        eq(uint8(lagging.last().origin), uint8(Origin.GUARDIAN), "origin");
         eq(
             lagging.last().until,
             block.timestamp + 1 hours,
             "the halt ends as signed, not with the council's RESTRICTED"
         );
+    }
+
+    /// @dev What the council or the plan left on an episode does not reach into the next.
+    function test_ANewEpisodeBeginsClean() public {
+        _trip(_intent(MARKET, Mode.WATCH, 1 hours, "watch"));
+        _council();
+        controller.confirm(MARKET, uint40(block.timestamp + 2 hours));
+        _plan();
+        controller.setInsolvent(MARKET, true);
+        vm.warp(block.timestamp + 2 hours);
+        _trip(_restrict(1 hours));
+        vm.warp(block.timestamp + 1 hours);
+        (bool closed,) = controller.restrictionOf(address(target), Classes.TRANSFER);
+        yes(!closed, "S1, held by no bit of the episode before");
     }
 
     function test_ReleaseBeginsTheRecoveryAndRaisesTheEpoch() public {

@@ -177,9 +177,11 @@ contract Actors is ControllerWorld {
         if (actor == Actor.GUARDIAN) return to == Mode.WATCH || to == Mode.RESTRICTED || to == Mode.HALTED;
         if (actor == Actor.SENSOR) return to == Mode.WATCH || to == Mode.RESTRICTED;
         if (actor == Actor.COUNCIL) {
-            return to == Mode.NORMAL
-                ? from == Mode.WATCH
-                : to == Mode.RECOVERING && (from == Mode.RESTRICTED || from == Mode.HALTED);
+            if (to == Mode.NORMAL) return from == Mode.WATCH;
+            // When an earlier halt has served a part of S0, the rest of it is told as a RESTRICTED that ends where S1 begins.
+            return from == Mode.HALTED
+                ? to == Mode.RECOVERING || to == Mode.RESTRICTED
+                : to == Mode.RECOVERING && from == Mode.RESTRICTED;
         }
         return actor == Actor.PLAN && from == Mode.RECOVERING && to == Mode.NORMAL;
     }

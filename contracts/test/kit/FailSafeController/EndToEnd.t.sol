@@ -99,6 +99,37 @@ contract EndToEndTest is RealWorld {
         yes(purse.failsafeOpen(Classes.ENTER), "lifted");
     }
 
+    /// @dev A target whose controller was not heard for two stages makes up for them, one at a time, each after its dwell.
+    function test_ALaggingTargetCatchesUpByStages() public {
+        _trip(_restrict(1 hours));
+        vm.warp(block.timestamp + 1 hours);
+        plan.notePrices(MARKET);
+        bytes memory code = address(purse).code;
+        for (uint256 n; n < 3; ++n) {
+            vm.warp(block.timestamp + 31 hours);
+            vm.etch(address(purse), hex"fe");
+            plan.advance(MARKET);
+            vm.etch(address(purse), code);
+            _at(Mode.RECOVERING, 1, "behind");
+        }
+        vm.expectRevert(abi.encodeWithSelector(Scopes.NothingTightened.selector, GLOBAL));
+        controller.retry(GLOBAL, 1);
+        controller.retry(MARKET, 1);
+        _at(Mode.RECOVERING, 2, "one stage");
+        vm.expectRevert(abi.encodeWithSelector(Scopes.NothingTightened.selector, MARKET));
+        controller.retry(MARKET, 1);
+        vm.warp(block.timestamp + 12 hours);
+        controller.retry(MARKET, 1);
+        _at(Mode.RECOVERING, 3, "the next");
+        vm.warp(block.timestamp + 24 hours);
+        plan.advance(MARKET);
+        _is(MARKET, Mode.NORMAL, "the scope is done");
+        _at(Mode.RECOVERING, 4, "the target is not");
+        vm.warp(block.timestamp + 24 hours);
+        controller.retry(MARKET, 1);
+        _at(Mode.NORMAL, 0, "now it is");
+    }
+
     /// @dev T2 holds at the target whatever the scopes on its path ask for.
     function test_TwoScopesShareOneBudget() public {
         _seat(GLOBAL);

@@ -77,7 +77,7 @@ contract PushTest is ControllerWorld {
         vm.startPrank(COUNCIL);
         vm.expectRevert(abi.encodeWithSelector(Scopes.UnknownTarget.selector, address(0xbeef)));
         controller.enrol(address(0xbeef), MARKET);
-        vm.expectPartialRevert(Scopes.AlreadyKnown.selector);
+        vm.expectRevert(abi.encodeWithSelector(Scopes.TargetTaken.selector, address(targets[0])));
         controller.enrol(address(targets[0]), GLOBAL);
         vm.expectRevert(abi.encodeWithSelector(Scopes.UnknownScope.selector, bytes32("none")));
         controller.enrol(fresh, "none");
@@ -87,7 +87,7 @@ contract PushTest is ControllerWorld {
         vm.startPrank(COUNCIL);
         vm.expectRevert(abi.encodeWithSelector(Scopes.TooDeep.selector, MARKET));
         controller.addScope("fourth", MARKET);
-        vm.expectRevert(abi.encodeWithSelector(Scopes.AlreadyKnown.selector, MARKET));
+        vm.expectRevert(abi.encodeWithSelector(Scopes.ScopeTaken.selector, MARKET));
         controller.addScope(MARKET, PRODUCT);
         vm.expectRevert(abi.encodeWithSelector(Scopes.UnknownScope.selector, bytes32(0)));
         controller.addScope(0, GLOBAL);

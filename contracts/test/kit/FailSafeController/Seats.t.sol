@@ -5,6 +5,7 @@ import {FailSafeController} from "../../../src/kit/FailSafeController.sol";
 import {Mode, TripIntent} from "../../../src/kit/Types.sol";
 import {Council} from "../../../src/kit/controller/Council.sol";
 import {Scopes} from "../../../src/kit/controller/Scopes.sol";
+import {Intents} from "../../../src/kit/controller/Intents.sol";
 import {ISequencerFeed, Seats} from "../../../src/kit/controller/Seats.sol";
 import {Signatures} from "../../../src/kit/controller/Signatures.sol";
 import {ControllerWorld} from "./ControllerWorld.sol";
@@ -166,6 +167,29 @@ contract SeatsTest is ControllerWorld {
         vm.prank(vm.addr(keys[0]));
         controller.withdrawSignature(digest);
         vm.expectRevert(abi.encodeWithSelector(Seats.WithdrawnSignature.selector, vm.addr(keys[0])));
+        controller.requireGroup(MARKET, 0, digest, sigs);
+    }
+
+    /// @dev Rollbacks, lowered limits and attestations go by the same order as trips.
+    function test_RequireGroupKeepsToTheTurn() public {
+        bytes32 digest = keccak256("rollback");
+        bytes[] memory sigs = _signDigest(digest, 3, 1);
+        vm.expectRevert(abi.encodeWithSelector(Seats.PrimaryAlive.selector, 0));
+        controller.requireGroup(MARKET, 1, digest, sigs);
+        _step(1, 3 days + 1);
+        _beat(MARKET, 3);
+        controller.requireGroup(MARKET, 1, digest, sigs);
+    }
+
+    function test_AGroupThatMayOnlyWatchActsNowhereElse() public {
+        address[] memory one = new address[](1);
+        one[0] = vm.addr(keys[0]);
+        vm.prank(COUNCIL);
+        controller.setGroup(MARKET, 0, 1, Mode.WATCH, 24 hours, one);
+        _beat(MARKET, 0);
+        bytes32 digest = keccak256("rollback");
+        bytes[] memory sigs = _signDigest(digest, 0, 1);
+        vm.expectRevert(abi.encodeWithSelector(Intents.ModeNotAllowed.selector, Mode.WATCH));
         controller.requireGroup(MARKET, 0, digest, sigs);
     }
 

@@ -5,6 +5,7 @@ import {Classes} from "../../../src/kit/Classes.sol";
 import {FlowBucket} from "../../../src/kit/FlowBucket.sol";
 import {FlowLimiter} from "../../../src/kit/FlowLimiter.sol";
 import {IFailSafe} from "../../../src/kit/interfaces/IFailSafe.sol";
+import {Judge, LimitedVault} from "./LimitedVault.sol";
 import {LimiterWorld} from "./LimiterWorld.sol";
 
 /// @notice Who may change a limit, how far, and when: T1 and T6 for limits.
@@ -18,7 +19,7 @@ contract FlowLimiterAuthority is LimiterWorld {
     // ------------------------------------------------------------- lowering
 
     function testFuzz_StrangersChangeNothing(address caller, uint256 cap) public {
-        vm.assume(caller != COUNCIL && caller != address(judge));
+        vm.assume(caller != COUNCIL);
         vm.startPrank(caller);
         vm.expectRevert(abi.encodeWithSelector(FlowLimiter.NotLimitAuthority.selector, caller));
         vault.lowerCap(key, cap);
@@ -34,20 +35,77 @@ contract FlowLimiterAuthority is LimiterWorld {
         emit CapLowered(key, CAP, FLOOR);
         judge.lowerCap(vault, key, FLOOR);
         eq(vault.available(key), FLOOR, "at once");
-        // Not even by units that the floor's own rounding hides.
-        vm.expectPartialRevert(FlowLimiter.CapNotLower.selector);
+        vm.expectRevert(abi.encodeWithSelector(FlowLimiter.CapNotLower.selector, key, FLOOR, FLOOR));
         judge.lowerCap(vault, key, FLOOR);
     }
 
-    /// @dev The controller speaks for guardians only: nothing of the council's is open to it.
     function test_T1_GuardianRaisesNothing() public {
-        vm.prank(address(judge));
-        vm.expectRevert(abi.encodeWithSelector(FlowLimiter.NotLimitAuthority.selector, address(judge)));
-        vault.scheduleRaise(key, TWICE, WINDOW);
         vm.expectRevert(abi.encodeWithSelector(FlowLimiter.CapNotLower.selector, key, CAP, CAP));
         judge.lowerCap(vault, key, CAP);
+        vm.expectRevert(abi.encodeWithSelector(FlowLimiter.CapNotLower.selector, key, CAP + UNIT - 1, CAP));
+        judge.lowerCap(vault, key, CAP + UNIT - 1);
         vm.expectRevert(abi.encodeWithSelector(FlowLimiter.CapNotLower.selector, key, TWICE, CAP));
         judge.lowerCap(vault, key, TWICE);
+    }
+
+    /// @dev Signatures for one key, change, deadline, group, contract, chain and epoch are good for no other.
+    function test_T1_SignaturesAreBound() public {
+        uint40 deadline = uint40(START + 1 hours);
+        bytes[] memory signatures = judge.sign(vault, key, CAP, FLOOR, deadline);
+        bytes32 other = keccak256("other");
+        vault.setLimit(other, CAP, WINDOW, FLOOR, false);
+        _unsigned(vault, other, CAP, FLOOR, deadline, 3, signatures);
+        _unsigned(vault, key, CAP - UNIT, FLOOR, deadline, 3, signatures);
+        _unsigned(vault, key, CAP, FLOOR + UNIT, deadline, 3, signatures);
+        _unsigned(vault, key, CAP, FLOOR, deadline + 1, 3, signatures);
+        _unsigned(vault, key, CAP, FLOOR, deadline, 2, signatures);
+        _unsigned(vault, key, CAP, FLOOR, deadline, 3, new bytes[](0));
+        LimitedVault twin = _deploy(10_000);
+        twin.setLimit(key, CAP, WINDOW, FLOOR, true);
+        _unsigned(twin, key, CAP, FLOOR, deadline, 3, signatures);
+        judge.release();
+        _unsigned(vault, key, CAP, FLOOR, deadline, 3, signatures);
+        eq(vault.available(key), CAP, "nothing changed");
+    }
+
+    function test_T1_SignaturesExpire() public {
+        uint40 deadline = uint40(START + 1 days + 1);
+        bytes[] memory signatures = judge.sign(vault, key, CAP, FLOOR, deadline);
+        vm.expectRevert(abi.encodeWithSelector(FlowLimiter.LoweringNotTimely.selector, deadline));
+        vault.lowerCapBySig(key, CAP, FLOOR, deadline, 3, signatures);
+        vm.warp(deadline + 1);
+        vm.expectRevert(abi.encodeWithSelector(FlowLimiter.LoweringNotTimely.selector, deadline));
+        vault.lowerCapBySig(key, CAP, FLOOR, deadline, 3, signatures);
+        vm.warp(deadline);
+        vault.lowerCapBySig(key, CAP, FLOOR, deadline, 3, signatures);
+    }
+
+    /// @dev Not at another cap, and at the same one not before a raise could bring it back, which takes longer than they live.
+    function test_T1_SignaturesAreGoodOnce() public {
+        uint40 deadline = uint40(START + 1 days);
+        bytes[] memory signatures = judge.sign(vault, key, CAP, CAP / 2, deadline);
+        _schedule(TWICE, WINDOW);
+        vault.lowerCapBySig(key, CAP, CAP / 2, deadline, 3, signatures);
+        vm.expectRevert(abi.encodeWithSelector(FlowLimiter.CapNotLower.selector, key, CAP / 2, CAP / 2));
+        vault.lowerCapBySig(key, CAP, CAP / 2, deadline, 3, signatures);
+        signatures = judge.sign(vault, key, CAP, FLOOR, deadline);
+        vm.expectRevert(abi.encodeWithSelector(FlowLimiter.LoweringOutdated.selector, key, CAP, CAP / 2));
+        vault.lowerCapBySig(key, CAP, FLOOR, deadline, 3, signatures);
+        uint40 eta = _schedule(CAP, WINDOW);
+        yes(eta > deadline, "the cap is back only after the signature is dead");
+    }
+
+    function _unsigned(
+        LimitedVault target,
+        bytes32 key_,
+        uint256 from,
+        uint256 to,
+        uint40 deadline,
+        uint8 group,
+        bytes[] memory signatures
+    ) private {
+        vm.expectPartialRevert(Judge.NotSigned.selector);
+        target.lowerCapBySig(key_, from, to, deadline, group, signatures);
     }
 
     function test_CouncilLowersBelowTheFloor() public {

@@ -27,8 +27,8 @@ contract FlowBucketSymbolic is Assert {
         uint256 next = word.charge(cap, time, amount);
         assert((next == 0) == (amount > word.toBase(left)));
         if (next == 0) return;
-        uint256 unit = uint256(1) << ((word >> 144) & type(uint8).max);
-        assert(next & type(uint80).max == cap - left + ((amount << 64) + unit - 1) / unit);
+        uint256 scale = (word >> 144) & type(uint8).max;
+        assert(next & type(uint80).max == cap - left + ((amount << 64) + (uint256(1) << scale) - 1 >> scale));
         assert(next & type(uint80).max <= cap);
         assert(next >> 80 == (word >> 80) + elapsed);
     }

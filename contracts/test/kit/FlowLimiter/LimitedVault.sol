@@ -5,17 +5,64 @@ import {FlowLimiter} from "../../../src/kit/FlowLimiter.sol";
 import {IFailSafe} from "../../../src/kit/interfaces/IFailSafe.sol";
 import {IFailSafeController} from "../../../src/kit/interfaces/IFailSafeController.sol";
 
-/// @notice The controller as far as a limiter asks it.
+/// @notice The controller as far as a limiter asks it. Its one guardian group signs with the digest itself.
 contract Judge {
+    error NotSigned(bytes32 scope, uint8 group, bytes32 digest);
+
+    bytes32 public constant SCOPE = keccak256("scope");
+    uint8 public constant GROUP = 3;
+
     address public council;
+    uint32 public epoch;
 
     constructor(address council_) {
         council = council_;
     }
 
-    /// @dev A guardian group's lowering, after the controller has checked the signatures.
-    function lowerCap(FlowLimiter target, bytes32 key, uint256 cap) external {
-        target.lowerCap(key, cap);
+    function release() external {
+        ++epoch;
+    }
+
+    function scopeOf(address) external pure returns (bytes32) {
+        return SCOPE;
+    }
+
+    function episodeOf(bytes32 scope) external view returns (IFailSafeController.Episode memory episode) {
+        require(scope == SCOPE, "scope");
+        episode.epoch = epoch;
+    }
+
+    function requireGroup(bytes32 scope, uint8 group, bytes32 digest, bytes[] calldata signatures) external pure {
+        bool signed = signatures.length == 1 && keccak256(signatures[0]) == keccak256(abi.encode(digest));
+        if (scope != SCOPE || group != GROUP || !signed) revert NotSigned(scope, group, digest);
+    }
+
+    /// @dev A guardian group's lowering from the present cap.
+    function lowerCap(LimitedVault target, bytes32 key, uint256 to) external {
+        (uint256 from,,) = target.limitOf(key);
+        uint40 deadline = uint40(block.timestamp + 1 hours);
+        target.lowerCapBySig(key, from, to, deadline, GROUP, sign(target, key, from, to, deadline));
+    }
+
+    /// @dev What the group's wallets sign, written out as EIP-712 has it.
+    function sign(LimitedVault target, bytes32 key, uint256 from, uint256 to, uint40 deadline)
+        public
+        view
+        returns (bytes[] memory signatures)
+    {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("Ripcord FlowLimiter"),
+                keccak256("1"),
+                block.chainid,
+                address(target)
+            )
+        );
+        bytes32 typeHash = keccak256("LowerCap(bytes32 key,uint256 from,uint256 to,uint32 epoch,uint40 deadline)");
+        bytes32 content = keccak256(abi.encode(typeHash, key, from, to, epoch, deadline));
+        signatures = new bytes[](1);
+        signatures[0] = abi.encode(keccak256(abi.encodePacked(hex"1901", domain, content)));
     }
 }
 
