@@ -3,7 +3,9 @@
 use crate::exit::{self, Exit, Failure};
 use crate::{audit, print, shell_word, tell};
 use indicatif::ProgressBar;
-use ripcord_sim::drill::{Act, ActName, Drill, DrillError, Scenario, json, run as play, text, timeline};
+use ripcord_sim::drill::{
+    Act, ActName, Drill, DrillError, Exercise, Scenario, figures, json, run as play, story, text, timeline,
+};
 use ripcord_store::AuditError;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -18,9 +20,9 @@ const RUNS_MAX: u32 = 10_000;
 #[derive(clap::Args)]
 #[command(after_help = exit::TABLE)]
 pub(crate) struct Args {
-    /// Scenario to play, `inflation` or `inflation-private`; all of them when left out.
-    #[arg(value_parser = scenario)]
-    scenario: Option<Scenario>,
+    /// Scenario to play, or `list` to see what there is; the two thefts when left out.
+    #[arg(value_parser = what)]
+    scenario: Option<What>,
     /// Seed of the world: the same seed gives the same drill, byte for byte.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -41,8 +43,18 @@ enum Speed {
     Times(f64),
 }
 
-fn scenario(name: &str) -> Result<Scenario, String> {
-    Scenario::ALL.into_iter().find(|s| s.name() == name).ok_or_else(|| {
+/// What the user asks for.
+#[derive(Clone, Copy)]
+enum What {
+    List,
+    Play(Scenario),
+}
+
+fn what(name: &str) -> Result<What, String> {
+    if name == "list" {
+        return Ok(What::List);
+    }
+    Scenario::ALL.into_iter().find(|s| s.name() == name).map(What::Play).ok_or_else(|| {
         let names: Vec<&str> = Scenario::ALL.iter().map(|s| s.name()).collect();
         format!("no such scenario; there are: {}", names.join(", "))
     })
@@ -58,23 +70,51 @@ fn speed(text: &str) -> Result<Speed, String> {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Exit, Failure> {
-    let scenarios = args.scenario.map_or_else(|| Scenario::ALL.to_vec(), |s| vec![s]);
+    let scenarios = match args.scenario {
+        Some(What::List) => return list(args.json).map(|()| Exit::Ok),
+        Some(What::Play(scenario)) => vec![scenario],
+        None => Scenario::THEFTS.to_vec(),
+    };
     let folder = store_folder(args)?;
     let mut drills = Vec::with_capacity(scenarios.len());
     for scenario in scenarios {
         let store = folder.join(scenario.name());
         let drill = play_behind_a_spinner(scenario, args.seed, &store)?;
-        if args.json {
-            tell(&format!("verify: ripcord audit verify {}", shell_word(&store)));
-        } else {
-            show(&drill, args.speed, &store)?;
+        match &drill.exercise {
+            Some(exercise) if !args.json => show_exercise(&drill, exercise)?,
+            None if !args.json => show(&drill, args.speed, &store)?,
+            Some(_) => {}
+            None => tell(&format!("verify: ripcord audit verify {}", shell_word(&store))),
         }
         drills.push(drill);
     }
     if args.json {
         print(&json(&drills).to_string())?;
     }
-    Ok(Exit::Ok)
+    match drills.iter().find(|drill| drill.exercise.as_ref().is_some_and(|exercise| !exercise.holds())) {
+        None => Ok(Exit::Ok),
+        Some(drill) => Err(Failure::text(
+            Exit::Findings,
+            format!("a bound of {} does not hold", drill.scenario.name()),
+            "this is a defect of the kit: report it with the seed",
+        )),
+    }
+}
+
+/// All scenarios, one line each.
+fn list(as_json: bool) -> Result<(), Failure> {
+    if as_json {
+        let all: Vec<_> = Scenario::ALL
+            .iter()
+            .map(|s| serde_json::json!({ "scenario": s.name(), "sentence": s.sentence() }))
+            .collect();
+        return print(&serde_json::json!({ "scenarios": all }).to_string());
+    }
+    let width = Scenario::ALL.iter().map(|s| s.name().len()).max().unwrap_or(0);
+    for scenario in Scenario::ALL {
+        print(&format!("{:width$}  {}", scenario.name(), scenario.sentence()))?;
+    }
+    Ok(())
 }
 
 fn play_behind_a_spinner(scenario: Scenario, seed: u64, store: &Path) -> Result<Drill, Failure> {
@@ -160,6 +200,14 @@ fn show(drill: &Drill, speed: Speed, store: &Path) -> Result<(), Failure> {
         print(&format!("\nverify: ripcord audit verify {}\n", shell_word(store)))?;
     }
     Ok(())
+}
+
+fn show_exercise(drill: &Drill, exercise: &Exercise) -> Result<(), Failure> {
+    print(&format!("Scenario {} (seed {}): {}\n", drill.scenario.name(), drill.seed, drill.scenario.sentence()))?;
+    for line in story(exercise) {
+        print(&line)?;
+    }
+    print(&format!("\n{}\n", figures(exercise)))
 }
 
 fn title(act: &Act) -> &'static str {

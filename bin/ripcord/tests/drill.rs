@@ -29,6 +29,54 @@ fn check_shape(scenario: &Value) {
     assert_eq!(size, scenario["journal"]["entries"].to_string(), "the checkpoint covers the whole journal");
 }
 
+/// An exercise tells a story and figures with bounds, which hold.
+fn check_exercise(scenario: &Value) {
+    assert_eq!((scenario["acts"].as_array().unwrap().len(), &scenario["journal"]), (0, &Value::Null));
+    assert!(scenario["exercise"]["timeline"].as_array().unwrap().len() >= 5, "{scenario}");
+    let figures = scenario["exercise"]["figures"].as_array().unwrap();
+    let bounded: Vec<&Value> = figures.iter().filter(|f| !f["most"].is_null()).collect();
+    assert!(bounded.len() >= 3, "{scenario}");
+    bounded.iter().for_each(|f| assert!(number(&f["value"]) <= number(&f["most"]), "{f}"));
+}
+
+#[test]
+fn each_exercise_is_one_object_and_its_bounds_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["guardian-key-stolen", "guardian-dead", "bad-upgrade", "bad-parameter"] {
+        let done = ripcord(folder.path(), ["drill", name, "--json", "--seed", "3"]);
+        assert_eq!(done.code, OK, "{done:?}");
+        let object = done.json();
+        let scenario = &object["scenarios"][0];
+        assert_eq!(scenario["scenario"], name);
+        check_exercise(scenario);
+    }
+}
+
+#[test]
+fn the_list_names_every_scenario() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = ripcord(folder.path(), ["drill", "list"]);
+    assert_eq!((done.code, done.stdout.lines().count()), (OK, 6), "{done:?}");
+    assert!(done.stdout.lines().all(|line| line.chars().count() <= 120), "{}", done.stdout);
+    let listed = ripcord(folder.path(), ["drill", "list", "--json"]).json();
+    for (line, scenario) in done.stdout.lines().zip(listed["scenarios"].as_array().unwrap()) {
+        assert!(line.starts_with(scenario["scenario"].as_str().unwrap()), "{line}");
+    }
+}
+
+#[test]
+fn an_exercise_is_told_with_its_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let done = ripcord(folder.path(), ["drill", "bad-upgrade", "--seed", "7"]);
+    assert_eq!(done.code, OK, "{done:?}");
+    let too_wide: Vec<&str> = done.stdout.lines().filter(|l| l.chars().count() > 120).collect();
+    assert!(too_wide.is_empty(), "{too_wide:#?}");
+    for part in ["Scenario bad-upgrade (seed 7): ", "signs a rollback", " savers not paid ", "holds"] {
+        assert!(done.stdout.contains(part), "no {part:?} in\n{}", done.stdout);
+    }
+    assert!(!done.stdout.contains(" NO"), "{}", done.stdout);
+}
+
 #[test]
 fn the_json_form_is_one_object_that_only_the_seed_decides() {
     let folder = tempfile::tempdir().unwrap();

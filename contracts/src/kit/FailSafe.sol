@@ -174,6 +174,7 @@ abstract contract FailSafe is IFailSafe, FlowCounters, Lock {
     /// @inheritdoc IFailSafe
     function failsafeWaiveGap() external onlyController {
         (Hot memory h, Cold memory c,) = _load();
+        if (h.mode == Mode.EXIT) revert ExitIsTerminal();
         if (c.lastGuardianEnd == 0) revert NothingChanges();
         c.lastGuardianEnd = 0;
         _store(h, c);

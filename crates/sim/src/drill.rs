@@ -6,6 +6,7 @@
 mod act;
 pub mod actions;
 mod attack;
+pub mod exercise;
 mod kit;
 mod protocol;
 mod report;
@@ -14,9 +15,10 @@ mod traffic;
 
 pub use act::{Act, ActName, Line, Theft, Who};
 pub use attack::Form;
+pub use exercise::Exercise;
 pub use kit::Kit;
 pub use protocol::{ASSETS, Asset, Build, CHAIN, EMPTY, GUARDIAN, OWNER, Protocol, THIEF, genesis};
-pub use report::{SCHEMA, json, text, timeline};
+pub use report::{SCHEMA, figures, json, story, text, timeline};
 pub use scenario::{Drill, JournalProof, Scenario, policy, records, run};
 pub use traffic::USERS;
 

@@ -98,3 +98,15 @@ fn a_seed_is_one_drill_and_another_seed_another() {
     assert_eq!(one, play(7));
     assert_ne!(one.acts, play(8).acts);
 }
+
+/// The bounds that the kit states hold on every seed, and each seed is a story of its own.
+#[test]
+fn the_exercises_hold() {
+    for scenario in [Scenario::GuardianDead, Scenario::BadUpgrade, Scenario::BadParameter] {
+        let stories: Vec<_> = (1..=6).map(|seed| run(scenario, seed, None).unwrap().exercise.unwrap()).collect();
+        for story in &stories {
+            assert!(story.holds(), "{scenario:?}: {:#?}", story.figures);
+        }
+        assert_eq!(stories[0], run(scenario, 1, None).unwrap().exercise.unwrap(), "the same seed, another story");
+    }
+}

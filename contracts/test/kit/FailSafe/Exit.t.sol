@@ -226,6 +226,16 @@ contract ExitTest is FailSafeWorld {
         eq(vault.quote(), 1e18, "read again");
     }
 
+    /// @dev T10: not even what only makes room for a later halt.
+    function test_TheGapIsNotWaivedInExit() public {
+        _halt(1 hours);
+        vm.warp(_now().until + S0);
+        _ramp();
+        _exit();
+        vm.expectRevert(abi.encodeWithSelector(IFailSafe.ExitIsTerminal.selector));
+        vault.failsafeWaiveGap();
+    }
+
     function test_ALockCoversGuardedFunctions() public {
         ReenteringToken hook = new ReenteringToken();
         token = hook;

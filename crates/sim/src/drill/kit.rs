@@ -8,13 +8,21 @@ use crate::devnet::Devnet;
 use alloy_primitives::aliases::{U24, U40};
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_sol_types::{SolValue, sol};
+use ripcord_evm::Tx;
 
 /// Bytecode of a committed artifact.
 macro_rules! artifact {
     ($name:literal) => {
-        super::protocol::artifact(include_str!(concat!("../../../../contracts/artifacts/", $name, ".json")))
+        $crate::drill::protocol::bytecode(include_str!(concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../../contracts/artifacts/",
+            $name,
+            ".json"
+        )))
     };
 }
+
+pub(super) use artifact;
 
 sol! {
     struct ControllerConfiguration {
@@ -97,76 +105,123 @@ pub struct Kit {
     pub scope: B256,
 }
 
-/// Deploys controller, checkpoints, exit, plan and market: they name each other, so that addresses are foreseen from the order of
-/// deployment. The guardian's group is one key; it has shown itself by a first heartbeat.
+/// Controller, checkpoints, exit and plan of a drill: what every guarded contract of it shares.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Core {
+    /// The controller.
+    pub(super) controller: Address,
+    /// The recovery plan.
+    pub(super) plan: Address,
+    exit: Address,
+}
+
+impl Core {
+    /// Deploys them. They name each other, so that addresses are foreseen from the order of deployment.
+    ///
+    /// # Errors
+    /// [`DrillError`].
+    pub(super) fn deploy(devnet: &mut Devnet) -> Result<Self, DrillError> {
+        let nonce = devnet.next_nonce(OWNER);
+        let [checkpoint, exit, plan] = [1, 2, 3].map(|step| OWNER.create(nonce + step));
+        let configuration = ControllerConfiguration {
+            council: OWNER,
+            recoveryPlan: plan,
+            emergencyExit: exit,
+            forcedExits: Address::ZERO,
+            challenge: OWNER,
+            sequencer: Address::ZERO,
+            tripFactorBps: 5_000,
+            s0Dwell: secs(6 * HOUR),
+            blocksPerDay: U24::from(7_200),
+        };
+        let controller = create(devnet, OWNER, artifact!("FailSafeController")?, configuration.abi_encode())?;
+        let scope = keccak256(SCOPE);
+        let terms = Terms { scope, group: 0, period: secs(24 * HOUR), bondToken: OWNER, bond: U256::from(1) };
+        let arguments = (controller, Vec::<Ledger>::new(), secs(6 * HOUR), terms).abi_encode_params();
+        let at_checkpoint = create(devnet, OWNER, artifact!("LedgerCheckpoint")?, arguments)?;
+        let listings = Vec::<Listing>::new();
+        let arguments =
+            (controller, checkpoint, listings, OWNER, U256::from(1), Address::ZERO, OWNER).abi_encode_params();
+        let at_exit = create(devnet, OWNER, artifact!("EmergencyExit")?, arguments)?;
+        let arguments = (controller, secs(6 * HOUR), secs(12 * HOUR), secs(HOUR), secs(5)).abi_encode_params();
+        let at_plan = create(devnet, OWNER, artifact!("RecoveryPlan")?, arguments)?;
+        if [at_checkpoint, at_exit, at_plan] != [checkpoint, exit, plan] {
+            return Err(DrillError::Refused("the kit's contracts to be where they name each other".to_owned()));
+        }
+        Ok(Self { controller, plan, exit })
+    }
+
+    /// Bounds of a guarded contract of the drill.
+    pub(super) fn bounds(&self) -> FailSafeConfig {
+        FailSafeConfig {
+            controller: self.controller,
+            exit: self.exit,
+            entitlements: Address::ZERO,
+            grace: secs(12 * HOUR),
+            dwells: [6, 24, 12, 24, 24].map(|hours| secs(hours * HOUR)),
+            budgets: [84, 168, 360].map(|hours| secs(hours * HOUR)),
+            factorFloorBps: 2_500,
+            exitAssets: Vec::new(),
+            strategies: Vec::new(),
+        }
+    }
+
+    /// Puts a guarded contract in the drill's scope; [`Kit::seat`] waits for it.
+    ///
+    /// # Errors
+    /// [`DrillError`].
+    pub(super) fn enrol(&self, devnet: &mut Devnet, target: Address) -> Result<Kit, DrillError> {
+        let kit = Kit { controller: self.controller, scope: keccak256(SCOPE) };
+        send(devnet, call(OWNER, kit.controller, addScopeCall { scope: kit.scope, parent: B256::ZERO }))?;
+        send(devnet, call(OWNER, kit.controller, enrolCall { target, scope: kit.scope }))?;
+        Ok(kit)
+    }
+}
+
+/// Deploys the kit and a market that obeys it. The guardian's group is one key; it has shown itself by a first heartbeat.
 ///
 /// # Errors
 /// [`DrillError`].
 pub(super) fn deploy(devnet: &mut Devnet) -> Result<(Address, Kit), DrillError> {
-    let nonce = devnet.next_nonce(OWNER);
-    let [checkpoint, exit, plan, market] = [1, 2, 3, 4].map(|step| OWNER.create(nonce + step));
-    let secs = |value: u64| U40::from(value);
-    let configuration = ControllerConfiguration {
-        council: OWNER,
-        recoveryPlan: plan,
-        emergencyExit: exit,
-        forcedExits: Address::ZERO,
-        challenge: OWNER,
-        sequencer: Address::ZERO,
-        tripFactorBps: 5_000,
-        s0Dwell: secs(6 * HOUR),
-        blocksPerDay: U24::from(7_200),
-    };
-    let controller = create(devnet, OWNER, artifact!("FailSafeController")?, configuration.abi_encode())?;
-    let scope = keccak256(SCOPE);
-    let terms = Terms { scope, group: 0, period: secs(24 * HOUR), bondToken: OWNER, bond: U256::from(1) };
-    let arguments = (controller, Vec::<Ledger>::new(), secs(6 * HOUR), terms).abi_encode_params();
-    let at_checkpoint = create(devnet, OWNER, artifact!("LedgerCheckpoint")?, arguments)?;
-    let listings = Vec::<Listing>::new();
-    let arguments = (controller, checkpoint, listings, OWNER, U256::from(1), Address::ZERO, OWNER).abi_encode_params();
-    let at_exit = create(devnet, OWNER, artifact!("EmergencyExit")?, arguments)?;
-    let arguments = (controller, secs(6 * HOUR), secs(12 * HOUR), secs(HOUR), secs(5)).abi_encode_params();
-    let at_plan = create(devnet, OWNER, artifact!("RecoveryPlan")?, arguments)?;
-    let bounds = FailSafeConfig {
-        controller,
-        exit,
-        entitlements: Address::ZERO,
-        grace: secs(12 * HOUR),
-        dwells: [6, 24, 12, 24, 24].map(|hours| secs(hours * HOUR)),
-        budgets: [84, 168, 360].map(|hours| secs(hours * HOUR)),
-        factorFloorBps: 2_500,
-        exitAssets: Vec::new(),
-        strategies: Vec::new(),
-    };
-    let at_market = create(devnet, OWNER, artifact!("FailSafeMarket")?, (OWNER, bounds).abi_encode_params())?;
-    if [at_checkpoint, at_exit, at_plan, at_market] != [checkpoint, exit, plan, market] {
-        return Err(DrillError::Refused("the kit's contracts to be where they name each other".to_owned()));
-    }
-    let kit = Kit { controller, scope };
-    kit.appoint(devnet, market)?;
+    let core = Core::deploy(devnet)?;
+    let arguments = (OWNER, core.bounds()).abi_encode_params();
+    let market = create(devnet, OWNER, artifact!("FailSafeMarket")?, arguments)?;
+    let kit = core.enrol(devnet, market)?;
+    kit.seat(devnet, 0, GUARDIAN)?;
     Ok((market, kit))
 }
 
 impl Kit {
-    fn appoint(&self, devnet: &mut Devnet, market: Address) -> Result<(), DrillError> {
-        let scope = self.scope;
-        send(devnet, call(OWNER, self.controller, addScopeCall { scope, parent: B256::ZERO }))?;
-        send(devnet, call(OWNER, self.controller, enrolCall { target: market, scope }))?;
-        let group = setGroupCall {
-            scope,
-            group: 0,
+    /// Seats a group of one key, which shows itself by a first heartbeat.
+    ///
+    /// # Errors
+    /// [`DrillError`].
+    pub(super) fn seat(&self, devnet: &mut Devnet, group: u8, key: Address) -> Result<(), DrillError> {
+        let seats = setGroupCall {
+            scope: self.scope,
+            group,
             threshold: 1,
             maxMode: HALTED,
-            maxDuration: U40::from(HALT_SECS),
-            next: vec![GUARDIAN],
+            maxDuration: secs(HALT_SECS),
+            next: vec![key],
         };
-        send(devnet, call(OWNER, self.controller, group))?;
+        send(devnet, call(OWNER, self.controller, seats))?;
         settle(devnet)?;
-        let head = devnet.head();
-        let beat = heartbeatCall { scope, blockNumber: U256::from(head.number), blockHash: head.hash };
-        send(devnet, call(GUARDIAN, self.controller, beat))?;
+        send(devnet, self.heartbeat(devnet, key))?;
         settle(devnet)
     }
+
+    /// A heartbeat of a signer that knows the chain's head.
+    #[must_use]
+    pub(super) fn heartbeat(&self, devnet: &Devnet, key: Address) -> Tx {
+        let head = devnet.head();
+        let beat = heartbeatCall { scope: self.scope, blockNumber: U256::from(head.number), blockHash: head.hash };
+        call(key, self.controller, beat)
+    }
+}
+
+fn secs(value: u64) -> U40 {
+    U40::from(value)
 }
 
 /// What all limits of the drill let out at once, 1e-8 USD at the prices of the start.

@@ -1,7 +1,7 @@
 //! The protocol under protection: the lending market of `contracts/src/drill`, deployed on the devnet by ordinary transactions.
 
 use super::DrillError;
-use super::kit::Kit;
+use super::kit::{Kit, artifact};
 use crate::devnet::{Devnet, Lane};
 use crate::signer::Signer;
 use alloy_primitives::{Address, Bytes, U256, address, keccak256};
@@ -121,14 +121,8 @@ struct Artifact {
     bytecode: Bytes,
 }
 
-pub(super) fn artifact(json: &str) -> Result<Bytes, DrillError> {
+pub(super) fn bytecode(json: &str) -> Result<Bytes, DrillError> {
     serde_json::from_str::<Artifact>(json).map(|a| a.bytecode).map_err(|e| DrillError::Artifact(e.to_string()))
-}
-
-macro_rules! bytecode {
-    ($name:literal) => {
-        artifact(include_str!(concat!("../../../../contracts/artifacts/", $name, ".json")))
-    };
 }
 
 /// The account of user `index`.
@@ -159,11 +153,17 @@ pub fn genesis(users: usize) -> MemoryState {
 /// A plain transaction at the price that honest users pay.
 #[must_use]
 pub(super) fn call(from: Address, to: Address, input: impl SolCall) -> Tx {
+    raw(from, to, input.abi_encode().into())
+}
+
+/// The same with calldata as it is.
+#[must_use]
+pub(super) fn raw(from: Address, to: Address, input: Bytes) -> Tx {
     Tx {
         kind: 2,
         from,
         to: Some(to),
-        input: input.abi_encode().into(),
+        input,
         gas_limit: 1_500_000,
         max_fee: 200_000_000_000,
         priority_fee: Some(2_000_000_000),
@@ -187,7 +187,7 @@ impl Protocol {
     /// # Errors
     /// [`DrillError`].
     pub fn deploy(devnet: &mut Devnet, build: Build, users: usize) -> Result<Self, DrillError> {
-        let market = create(devnet, OWNER, bytecode!("LendingMarket")?, (OWNER, GUARDIAN).abi_encode_params())?;
+        let market = create(devnet, OWNER, artifact!("LendingMarket")?, (OWNER, GUARDIAN).abi_encode_params())?;
         Self::around(devnet, build, users, market, None)
     }
 
@@ -208,17 +208,17 @@ impl Protocol {
         kit: Option<Kit>,
     ) -> Result<Self, DrillError> {
         let vault_code = match (build, kit) {
-            (Build::Vulnerable, None) => bytecode!("SupplyVault")?,
-            (Build::Patched, None) => bytecode!("SupplyVaultPatched")?,
-            (Build::Vulnerable, Some(_)) => bytecode!("LimitedSupplyVault")?,
-            (Build::Patched, Some(_)) => bytecode!("LimitedSupplyVaultPatched")?,
+            (Build::Vulnerable, None) => artifact!("SupplyVault")?,
+            (Build::Patched, None) => artifact!("SupplyVaultPatched")?,
+            (Build::Vulnerable, Some(_)) => artifact!("LimitedSupplyVault")?,
+            (Build::Patched, Some(_)) => artifact!("LimitedSupplyVaultPatched")?,
         };
-        let timelock = create(devnet, OWNER, bytecode!("DrillTimelock")?, (OWNER, 172_800_u64).abi_encode_params())?;
+        let timelock = create(devnet, OWNER, artifact!("DrillTimelock")?, (OWNER, 172_800_u64).abi_encode_params())?;
         let (mut tokens, mut vaults) = (Vec::new(), Vec::new());
         for asset in &ASSETS {
             let symbol = asset.symbol.to_owned();
             let args = (symbol.clone(), symbol.clone(), U256::from(asset.decimals)).abi_encode_params();
-            let token = create(devnet, OWNER, bytecode!("DrillToken")?, args)?;
+            let token = create(devnet, OWNER, artifact!("DrillToken")?, args)?;
             let (name, share) = (format!("Supplied {symbol}"), format!("s{symbol}"));
             let args = match kit {
                 None => (market, token, name, share).abi_encode_params(),
@@ -233,7 +233,7 @@ impl Protocol {
             tokens.push(token);
             vaults.push(vault);
         }
-        let attack = create(devnet, THIEF, bytecode!("InflationAttack")?, market.abi_encode())?;
+        let attack = create(devnet, THIEF, artifact!("InflationAttack")?, market.abi_encode())?;
         let users = (0..users).map(user).collect();
         let protocol = Self { market, tokens, vaults, timelock, attack, users, build, kit };
         protocol.fund(devnet)?;

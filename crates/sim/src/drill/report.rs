@@ -1,6 +1,7 @@
 //! A drill's result for people and for programs.
 
 use super::act::{Act, ActName, Line, Who};
+use super::exercise::{Exercise, Moment, Unit};
 use super::scenario::Drill;
 use alloy_primitives::U256;
 use serde_json::{Value, json};
@@ -61,6 +62,7 @@ pub fn json(drills: &[Drill]) -> Value {
         json!({
             "scenario": d.scenario.name(),
             "acts": d.acts.iter().map(act).collect::<Vec<_>>(),
+            "exercise": d.exercise,
             "journal": journal(d),
         })
     };
@@ -115,12 +117,80 @@ fn cut(text: &str, room: usize) -> String {
     format!("{kept} …")
 }
 
-/// The table of one scenario.
+/// The story of an exercise, line by line.
 #[must_use]
-pub fn text(drill: &Drill) -> String {
-    use comfy_table::{CellAlignment, LineStyle, Table, presets};
+pub fn story(exercise: &Exercise) -> Vec<String> {
+    exercise.timeline.iter().map(tell).collect()
+}
+
+fn tell(moment: &Moment) -> String {
+    let (day, secs) = (moment.at_secs / 86_400, moment.at_secs % 86_400);
+    let head = format!("  day {day:>3} {:02}:{:02}  {:<8}  ", secs / 3_600, secs % 3_600 / 60, moment.who);
+    let indent = head.chars().count();
+    let mut lines = textwrap(&moment.text, WIDTH.saturating_sub(indent)).into_iter();
+    let first = lines.next().unwrap_or_default();
+    lines.fold(format!("{head}{first}"), |text, line| format!("{text}\n{:indent$}{line}", ""))
+}
+
+/// Whole words in lines of at most `room` columns.
+fn textwrap(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// The table of an exercise: what was measured, next to its bound.
+#[must_use]
+pub fn figures(exercise: &Exercise) -> String {
+    use comfy_table::CellAlignment;
+    let mut table = plain_table();
+    table.set_header(["measured", "value", "at most", "holds"]);
+    for figure in &exercise.figures {
+        let holds = match figure.most {
+            None => "",
+            Some(_) if figure.holds() => "yes",
+            Some(_) => "NO",
+        };
+        let most = figure.most.map_or_else(String::new, |most| quantity(most, figure.unit));
+        table.add_row([figure.name.to_owned(), quantity(figure.value, figure.unit), most, holds.to_owned()]);
+    }
+    for column in table.column_iter_mut().skip(1) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.trim_fmt()
+}
+
+fn quantity(value: u64, unit: Unit) -> String {
+    match unit {
+        Unit::Seconds if value >= 3_600 => format!("{} h {:02} min", value / 3_600, value % 3_600 / 60),
+        Unit::Seconds => format!("{value} s"),
+        Unit::Tokens => format!("{value} tokens"),
+        Unit::Bps => format!("{value} bps"),
+        Unit::Count => value.to_string(),
+    }
+}
+
+fn plain_table() -> comfy_table::Table {
+    use comfy_table::{LineStyle, Table, presets};
     let mut table = Table::new();
     table.load_style(presets::NOTHING.header_separator(LineStyle::none().fill('─').junction('─')));
+    table
+}
+
+/// The table of one theft.
+#[must_use]
+pub fn text(drill: &Drill) -> String {
+    use comfy_table::CellAlignment;
+    let mut table = plain_table();
     table.set_header([
         "act",
         "stolen",

@@ -1,8 +1,9 @@
-//! Scenarios: which theft, in which acts, under which policy.
+//! Scenarios: which theft, in which acts, under which policy; or which exercise.
 
 use super::DrillError;
 use super::act::{Act, ActName, play};
 use super::attack::Form;
+use super::exercise::{self, Exercise, Story};
 use super::protocol::{ASSETS, GUARDIAN, Protocol};
 use crate::world::WorldError;
 use alloy_primitives::keccak256;
@@ -17,18 +18,41 @@ pub(super) const POLICY: &str = include_str!("../../../../drills/inflation/ripco
 /// Name of the drill's log in its checkpoints.
 const ORIGIN: &str = "ripcord.example/drill";
 
-/// A theft.
+/// A theft or an exercise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scenario {
     /// Empty-market inflation in six transactions.
     Inflation,
     /// The same theft as one private transaction.
     InflationPrivate,
+    /// A thief has the guardian's key.
+    GuardianKeyStolen,
+    /// The guardian dies, and its backup after it.
+    GuardianDead,
+    /// An upgrade with a bug is taken back.
+    BadUpgrade,
+    /// A parameter with a mistake is put back.
+    BadParameter,
+}
+
+/// What a scenario is made of.
+enum Kind {
+    Theft(Form),
+    Exercise(Story),
 }
 
 impl Scenario {
-    /// All scenarios, in the order of a drill.
-    pub const ALL: [Self; 2] = [Self::Inflation, Self::InflationPrivate];
+    /// What a drill plays when nothing is named: seconds, not tens of seconds.
+    pub const THEFTS: [Self; 2] = [Self::Inflation, Self::InflationPrivate];
+    /// All scenarios.
+    pub const ALL: [Self; 6] = [
+        Self::Inflation,
+        Self::InflationPrivate,
+        Self::GuardianKeyStolen,
+        Self::GuardianDead,
+        Self::BadUpgrade,
+        Self::BadParameter,
+    ];
 
     /// Name on the command line and in JSON.
     #[must_use]
@@ -36,6 +60,10 @@ impl Scenario {
         match self {
             Self::Inflation => "inflation",
             Self::InflationPrivate => "inflation-private",
+            Self::GuardianKeyStolen => "guardian-key-stolen",
+            Self::GuardianDead => "guardian-dead",
+            Self::BadUpgrade => "bad-upgrade",
+            Self::BadParameter => "bad-parameter",
         }
     }
 
@@ -47,13 +75,23 @@ impl Scenario {
             Self::InflationPrivate => {
                 "the same theft as one private transaction: no guardian sees it in time, the limits on chain bound it"
             }
+            Self::GuardianKeyStolen => {
+                "a thief trips with the guardian's key: what he gets, next to the bound that the kit states"
+            }
+            Self::GuardianDead => "the guardian dies, its backup halts and dies too: time and anyone let people out",
+            Self::BadUpgrade => "an upgrade that forgets its books is halted and rolled back",
+            Self::BadParameter => "an exit fee with two digits too many is put back, withdrawals stay open",
         }
     }
 
-    fn form(self) -> Form {
+    fn kind(self) -> Kind {
         match self {
-            Self::Inflation => Form::SixTransactions,
-            Self::InflationPrivate => Form::OnePrivate,
+            Self::Inflation => Kind::Theft(Form::SixTransactions),
+            Self::InflationPrivate => Kind::Theft(Form::OnePrivate),
+            Self::GuardianKeyStolen => Kind::Exercise(Story::KeyStolen),
+            Self::GuardianDead => Kind::Exercise(Story::GuardianDead),
+            Self::BadUpgrade => Kind::Exercise(Story::BadUpgrade),
+            Self::BadParameter => Kind::Exercise(Story::BadParameter),
         }
     }
 }
@@ -74,25 +112,33 @@ pub struct Drill {
     pub scenario: Scenario,
     /// Seed.
     pub seed: u64,
-    /// Acts in order: unguarded, guarded, control.
+    /// Acts in order: unguarded, guarded, control; none in an exercise.
     pub acts: Vec<Act>,
+    /// What an exercise showed; `None` for a theft.
+    pub exercise: Option<Exercise>,
     /// The guarded act's journal, when it was kept on disk.
     pub journal: Option<JournalProof>,
 }
 
-/// Runs a scenario. With a folder the guarded act's journal is a real store in it; the control act's always lives in memory.
+/// Runs a scenario. With a folder a theft's guarded act's journal is a real store in it; the control act's always lives in memory.
 ///
 /// # Errors
 /// [`DrillError`].
 pub fn run(scenario: Scenario, seed: u64, store: Option<&Path>) -> Result<Drill, DrillError> {
-    let form = scenario.form();
+    let form = match scenario.kind() {
+        Kind::Theft(form) => form,
+        Kind::Exercise(story) => {
+            let exercise = Some(exercise::play(story, seed)?);
+            return Ok(Drill { scenario, seed, acts: Vec::new(), exercise, journal: None });
+        }
+    };
     let (unguarded, _) = play::<MemoryJournal>(ActName::Unguarded, form, seed, None)?;
     let (guarded, journal) = match store {
         None => (play(ActName::Guarded, form, seed, Some(MemoryJournal::new()))?.0, None),
         Some(folder) => on_disk(form, seed, folder)?,
     };
     let (control, _) = play(ActName::Control, form, seed, Some(MemoryJournal::new()))?;
-    Ok(Drill { scenario, seed, acts: vec![unguarded, guarded, control], journal })
+    Ok(Drill { scenario, seed, acts: vec![unguarded, guarded, control], exercise: None, journal })
 }
 
 /// The guarded act with its journal, in memory.
@@ -100,7 +146,10 @@ pub fn run(scenario: Scenario, seed: u64, store: Option<&Path>) -> Result<Drill,
 /// # Errors
 /// [`DrillError`].
 pub fn records(scenario: Scenario, seed: u64) -> Result<(Act, Vec<Record>), DrillError> {
-    let (act, journal) = play(ActName::Guarded, scenario.form(), seed, Some(MemoryJournal::new()))?;
+    let Kind::Theft(form) = scenario.kind() else {
+        return Err(DrillError::Refused("a journal of an exercise: no guardian runs in it".to_owned()));
+    };
+    let (act, journal) = play(ActName::Guarded, form, seed, Some(MemoryJournal::new()))?;
     let journal = journal.ok_or_else(|| DrillError::Refused("the guardian to live to the end".to_owned()))?;
     let records =
         ripcord_store::replay::records(&journal, 0).map(|r| r.map(|(_, record)| record)).collect::<Result<_, _>>();
