@@ -69,26 +69,6 @@ contract TripTest is ControllerWorld {
         eq(uint256(controller.digestOf(i)), uint256(wanted), "digest");
     }
 
-    /// @dev The daemon's encoder and this contract agree byte for byte.
-    function test_DigestsAndKeysOfTheDaemon() public {
-        string memory json = vm.readFile("test/vectors/trip.json");
-        vm.chainId(vm.parseJsonUint(json, ".chain"));
-        address deployed = vm.parseJsonAddress(json, ".controller");
-        vm.etch(deployed, address(controller).code);
-        uint256 n;
-        for (;; ++n) {
-            string memory key = string.concat(".cases[", vm.toString(n), "]");
-            if (!vm.keyExistsJson(json, key)) break;
-            TripIntent memory i = abi.decode(vm.parseJsonBytes(json, string.concat(key, ".intent")), (TripIntent));
-            bytes32 digest = vm.parseJsonBytes32(json, string.concat(key, ".digest"));
-            eq(uint256(FailSafeController(deployed).digestOf(i)), uint256(digest), "digest");
-            bytes32 actionKey =
-                keccak256(abi.encode(block.chainid, deployed, i.scope, i.keyEpisode, i.tripCount, i.stepHash));
-            eq(uint256(actionKey), uint256(vm.parseJsonBytes32(json, string.concat(key, ".actionKey"))), "key");
-        }
-        atLeast(n, 1, "cases");
-    }
-
     function test_NotAfterBoundsALateLanding() public {
         TripIntent memory i = _halt(24 hours);
         i.notAfter = uint40(block.timestamp + 24 hours);

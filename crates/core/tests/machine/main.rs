@@ -10,4 +10,5 @@ mod random;
 mod reinstatements;
 mod stories;
 mod transactions;
+mod vectors;
 mod words;
