@@ -10,6 +10,7 @@ mod data;
 mod failure;
 mod fuzz;
 mod gas;
+mod kit_doc;
 mod process;
 mod steps;
 mod suite;
@@ -52,6 +53,12 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write the tables of docs/kit.md from measurements, and check the tests that it names.
+    KitDoc {
+        /// Write nothing; fail when the page differs from what would be written.
+        #[arg(long)]
+        check: bool,
+    },
     /// Flip each guard condition of the kit; every mutant must be noticed by a test.
     MutateSol {
         /// Only files whose path contains this.
@@ -88,6 +95,7 @@ fn run(command: Command, root: &Path) -> Result<(), Failure> {
         Command::Tidy => tidy::run(root),
         Command::Contracts { check } => contracts::artifacts(root, check),
         Command::Gas { json } => gas::run(root, json),
+        Command::KitDoc { check } => kit_doc::run(root, check),
         Command::MutateSol { file } => match file {
             Some(file) => contracts::mutate(root, &["--file", &file]),
             None => contracts::mutate(root, &[]),

@@ -32,9 +32,9 @@ impl fmt::Display for Finding {
 }
 
 /// A text file of the repository; its path is relative to the root, with forward slashes.
-struct SourceFile {
-    path: String,
-    text: String,
+pub(crate) struct SourceFile {
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// Checks the whole tree and prints what it finds on stdout.
@@ -82,7 +82,7 @@ fn check(root: &Path, files: &[SourceFile]) -> Result<BTreeSet<Finding>, Failure
 }
 
 /// Every text file that git tracks or would track.
-fn sources(root: &Path) -> Result<Vec<SourceFile>, Failure> {
+pub(crate) fn sources(root: &Path) -> Result<Vec<SourceFile>, Failure> {
     let words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"];
     let names = Program::new(root, &words).answer()?;
     let mut files = Vec::new();
