@@ -26,7 +26,7 @@ export function blanked(source) {
 const PAIRS = { "(": ")", "[": "]", "{": "}" };
 
 /** Index of the bracket that closes the one at `open`. */
-function closing(code, open) {
+export function closing(code, open) {
   let depth = 0;
   for (let i = open; i < code.length; i++) {
     if (PAIRS[code[i]] !== undefined) depth++;
@@ -123,6 +123,12 @@ function* headers(code) {
     const end = after + code.slice(after).search(/[{;]/);
     yield { name: match[1] ?? "constructor", start: after, end };
   }
+}
+
+/** [start, end) of each function, from its parameters to the end of its body. */
+export function bodies(source) {
+  const code = blanked(source);
+  return [...headers(code)].filter(({ end }) => code[end] === "{").map(({ start, end }) => [start, closing(code, end) + 1]);
 }
 
 function* modifiers(code, known) {

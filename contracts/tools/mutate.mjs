@@ -1,5 +1,6 @@
 // Mutation test of the kit's guards: changes one guard of src/kit at a time in a copy of the sources and runs the tests that belong
-// to the file. A mutant that no test notices has survived. What is changed is written in `mutants.mjs`.
+// to the file. A mutant that no test notices has survived. What is changed is written in `mutants.mjs`; all mutants of the files with
+// the same tests share one build, in which each has a switch (`switched.mjs`).
 //
 //   npm run mutate -- [--file TEXT]... [--changed] [--jobs N] [--timeout SECONDS] [--shard I/N] [--list] [--json FILE]
 //
@@ -20,7 +21,8 @@ import { tmpdir } from "node:os";
 import { dirname, join, posix, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { declaredModifiers, mutantsOf } from "./mutants.mjs";
+import { bodies, declaredModifiers, mutantsOf } from "./mutants.mjs";
+import { carries, switched, switchOf } from "./switched.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const KIT = "src/kit/";
@@ -43,6 +45,7 @@ const TESTS = [
   ["rollback/", ["rollback"]],
   ["BoundedCall", ["RecoveryPlan", "rollback"]],
   ["FailSafeController", ["FailSafeController"]],
+  ["FlowCounters", ["FailSafe", "EmergencyExit"]],
   ["Flow", ["FlowLimiter"]],
   ["Limited", ["FlowLimiter"]],
   ["SafeToken", ["EmergencyExit", "LossWaterfall"]],
@@ -174,38 +177,84 @@ class Workshop {
     this.folder = folder;
     this.sources = sources;
     this.timeout = timeout;
-    this.folders = "";
     mkdirSync(folder, { recursive: true });
     for (const name of ["node_modules", "tools"]) symlinkSync(join(root, name), join(folder, name));
     for (const name of ["foundry.toml", "package.json"]) copyFileSync(join(root, name), join(folder, name));
+    // What tests read besides sources; a link would lead out of the folder that forge lets them read.
+    cpSync(join(root, VECTORS), join(folder, VECTORS), { recursive: true });
   }
 
-  /** Lays the sources out for tests of `folders`, and makes sure that these pass as they are. */
-  async prepare(folders) {
-    if (this.folders === folders.join()) return;
-    for (const name of ["src", "test"]) rmSync(join(this.folder, name), { recursive: true, force: true });
+  /** Lays the sources out for tests of `folders`, as `write(path, source)` puts them. */
+  lay(folders, write) {
+    for (const path of this.files ?? []) rmSync(join(this.folder, path), { force: true });
     this.files = closure(this.sources, folders);
-    for (const file of this.files) {
-      mkdirSync(dirname(join(this.folder, file)), { recursive: true });
-      writeFileSync(join(this.folder, file), this.sources.get(file));
+    for (const path of this.files) {
+      mkdirSync(dirname(join(this.folder, path)), { recursive: true });
+      writeFileSync(join(this.folder, path), write(path, this.sources.get(path)));
     }
-    // What tests read besides sources; a link would lead out of the folder that forge lets them read.
-    cpSync(join(root, VECTORS), join(this.folder, VECTORS), { recursive: true });
-    // Without the optimizer a mutant costs half as much. Tests that need its gas figures or its stack get it.
+  }
+
+  /**
+   * Builds the sources for tests of `folders` with a switch for each of the `numbered` mutants, and returns those that have one. What
+   * the compiler refuses, for its types or its stack, loses the switches of that function.
+   */
+  async buildSwitched(folders, numbered) {
+    let open = numbered;
+    for (;;) {
+      let texts = "";
+      this.lay(folders, (path, source) => {
+        const own = open.filter(({ mutant }) => mutant.file === path);
+        const text = switched(source, own, open);
+        texts += text;
+        return text;
+      });
+      const carried = carries(texts);
+      open = open.filter(({ number }) => carried.has(number));
+      const output = await this.passes();
+      if (output === undefined) return open;
+      const refused = new Set([...output.matchAll(/--> (src\S+?):(\d+):\d+/g)].flatMap(([, path, line]) => this.around(path, line)));
+      const left = open.filter(({ number }) => !refused.has(number));
+      // Nothing to blame: the switches are at odds with a package or a test, so each mutant is built alone.
+      if (left.length === open.length) return [];
+      open = left;
+    }
+  }
+
+  /** Numbers of the mutants whose switches are in the function with a line of a file. */
+  around(path, line) {
+    const text = readFileSync(join(this.folder, path), "utf8");
+    const at = text.split("\n").slice(0, line - 1).join("\n").length + 1;
+    const part = bodies(text).find(([start, end]) => start <= at && at <= end) ?? [at, text.indexOf("\n", at)];
+    return [...carries(text.slice(...part))];
+  }
+
+  /** Lays the sources out as they are, for mutants that are built one at a time. */
+  async buildPlain(folders) {
+    this.lay(folders, (_, source) => source);
+    const output = await this.passes();
+    if (output !== undefined) throw new Unusable(`the tests in ${folders.join(", ")} do not pass as they are\n${output}`);
+  }
+
+  /** Undefined if the tests pass with no mutant in force, else what forge said. */
+  async passes() {
+    // Without the optimizer a build costs half as much. Tests that need its gas figures or its stack get it.
+    let said;
     for (this.optimizer of ["false", "true"]) {
       const [status, output] = await this.verdict();
-      if (status === "survived") {
-        this.folders = folders.join();
-        return;
-      }
-      if (this.optimizer === "true") throw new Unusable(`the tests in ${folders.join(", ")} do not pass as they are\n${output}`);
+      if (status === "survived") return undefined;
+      said = output;
     }
+    return said;
   }
 
-  async run(mutant) {
-    await this.prepare(testFolders(mutant.file));
-    // No test of the folder so much as imports the file.
-    if (!this.files.has(mutant.file)) return "survived";
+  /** The verdict on a mutant that has a switch. */
+  async turn(number) {
+    const [status] = await this.verdict(switchOf(number));
+    return status;
+  }
+
+  /** The verdict on a mutant that is built alone. */
+  async alone(mutant) {
     const path = join(this.folder, mutant.file);
     const source = this.sources.get(mutant.file);
     writeFileSync(path, source.slice(0, mutant.start) + mutant.to + source.slice(mutant.end));
@@ -214,23 +263,27 @@ class Workshop {
     return status;
   }
 
-  async verdict() {
+  /** With `coinbase`, of what was built last. */
+  async verdict(coinbase) {
     const until = Date.now() + this.timeout * 1000;
-    const built = await this.forge(["build"], until);
-    if (built.timedOut) return ["timed out", built.output];
-    if (built.code !== 0) return ["invalid", built.output];
-    // Most mutants fall to a unit test; the invariants take ten times as long and are for the rest.
-    for (const tests of ["--no-match-test", "--match-test"]) {
-      const tested = await this.forge(["test", "--fail-fast", tests, "^invariant"], until);
+    if (coinbase === undefined) {
+      const built = await this.forge(["build"], until);
+      if (built.timedOut) return ["timed out", built.output];
+      if (built.code !== 0) return ["invalid", built.output];
+    }
+    // Most mutants fall to a unit test; fuzzing takes longer, and the invariants ten times as long: they are for the rest.
+    for (const tests of [["--match-test", "^test_"], ["--no-match-test", "^(test_|invariant)"], ["--match-test", "^invariant"]]) {
+      const tested = await this.forge(["test", "--fail-fast", ...tests], until, coinbase);
       if (tested.timedOut) return ["timed out", tested.output];
       if (tested.code !== 0) return ["killed", tested.output];
     }
     return ["survived", ""];
   }
 
-  forge(args, until) {
+  forge(args, until, coinbase) {
     return new Promise((done, fail) => {
-      const env = { ...process.env, FOUNDRY_OPTIMIZER: this.optimizer };
+      const env = { ...process.env, FOUNDRY_OPTIMIZER: this.optimizer, FOUNDRY_LINT_ON_BUILD: "false" };
+      if (coinbase !== undefined) env.FOUNDRY_BLOCK_COINBASE = coinbase;
       const child = spawn(join(root, "node_modules/.bin/forge"), args, { cwd: this.folder, env, detached: true });
       running.add(child);
       let output = "";
@@ -271,27 +324,62 @@ async function runAll(sources, mutants, { jobs, timeout }) {
     });
   }
   const statuses = new Array(mutants.length);
-  let next = 0;
   let finished = 0;
-  const job = async (number) => {
-    const workshop = new Workshop(join(folder, String(number)), sources, timeout);
-    while (next < mutants.length) {
-      const index = next++;
-      statuses[index] = await workshop.run(mutants[index]);
-      console.error(`${++finished}/${mutants.length} ${statuses[index]}: ${describe(mutants[index])}`);
+  const note = ({ mutant, number }, status) => {
+    statuses[number] = status;
+    console.error(`${++finished}/${mutants.length} ${status}: ${describe(mutant)}`);
+  };
+  const workshops = Array.from({ length: jobs }, (_, number) => new Workshop(join(folder, String(number)), sources, timeout));
+  try {
+    for (const { folders, numbered } of groups(mutants)) {
+      await runGroup(workshops.slice(0, numbered.length), sources, folders, numbered, note);
     }
-  };
-  const stopAll = (error) => {
-    next = mutants.length; // the other jobs end with the mutant that they have
-    throw error;
-  };
-  const ends = await Promise.allSettled(
-    Array.from({ length: Math.min(jobs, mutants.length) }, (_, number) => job(number).catch(stopAll)),
-  );
-  rmSync(folder, { recursive: true, force: true });
-  const failed = ends.find(({ status }) => status === "rejected");
-  if (failed !== undefined) throw failed.reason;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
   return mutants.map((mutant, i) => ({ ...mutant, status: statuses[i] }));
+}
+
+/** Mutants, numbered as they stand, by the folders whose tests belong to them. */
+function groups(mutants) {
+  const byFolders = new Map();
+  mutants.forEach((mutant, number) => {
+    const folders = testFolders(mutant.file);
+    const group = byFolders.get(folders.join()) ?? { folders, numbered: [] };
+    group.numbered.push({ mutant, number });
+    byFolders.set(folders.join(), group);
+  });
+  return byFolders.values();
+}
+
+/** Most mutants share one build; what cannot be switched is built by itself. */
+async function runGroup(workshops, sources, folders, numbered, note) {
+  const files = closure(sources, folders);
+  const reached = numbered.filter((one) => {
+    if (files.has(one.mutant.file)) return true;
+    note(one, "survived"); // no test of the folders so much as imports the file
+    return false;
+  });
+  const together = async (queue, task) => {
+    const waiting = [...queue];
+    const job = async (workshop) => {
+      for (let one = waiting.shift(); one !== undefined; one = waiting.shift()) note(one, await task(workshop, one));
+    };
+    const stop = (error) => {
+      waiting.length = 0; // the other jobs end with the mutant that they have
+      throw error;
+    };
+    const ends = await Promise.allSettled(workshops.map((workshop) => job(workshop).catch(stop)));
+    const failed = ends.find(({ status }) => status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  };
+  const open = (await Promise.all(workshops.map((workshop) => workshop.buildSwitched(folders, reached))))[0];
+  await together(open, (workshop, { number }) => workshop.turn(number));
+  const closed = reached.filter((one) => !open.includes(one));
+  if (closed.length === 0) return;
+  console.error(`${closed.length} mutants of ${folders.join(", ")} are built alone`);
+  await Promise.all(workshops.map((workshop) => workshop.buildPlain(folders)));
+  await together(closed, (workshop, { mutant }) => workshop.alone(mutant));
 }
 
 function describe({ file, line, column, kind, from, to }) {
