@@ -112,7 +112,7 @@ fn list(as_json: bool) -> Result<(), Failure> {
     }
     let width = Scenario::ALL.iter().map(|s| s.name().len()).max().unwrap_or(0);
     for scenario in Scenario::ALL {
-        print(&format!("{:width$}  {}", scenario.name(), scenario.sentence()))?;
+        print(&format!("{:width$} {}", scenario.name(), scenario.sentence()))?;
     }
     Ok(())
 }
