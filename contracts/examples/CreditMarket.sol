@@ -2,14 +2,15 @@
 pragma solidity ^0.8.28;
 
 import {Classes} from "../src/kit/Classes.sol";
-import {LimitedFailSafe} from "../src/kit/LimitedFailSafe.sol";
+import {FailSafe} from "../src/kit/FailSafe.sol";
 import {IToken, SafeToken} from "../src/kit/SafeToken.sol";
+import {OutflowMeter} from "./OutflowMeter.sol";
 
 /// @notice An example of adopting the kit: a market in which lenders supply cash and borrowers pledge one collateral.
 /// @dev Entitlements are net equity in one unit of value, the market's own address: cash counts as itself, debt against it, and
 /// collateral at a price fixed at deployment. A price that is part of the incident can therefore not raise anybody's claim,
 /// and nobody is paid for collateral that secures a debt. Not part of the kit, and not audited.
-contract CreditMarket is LimitedFailSafe {
+contract CreditMarket is FailSafe {
     using SafeToken for IToken;
 
     /// @param shares of all cash and debt, as a lender
@@ -39,6 +40,10 @@ contract CreditMarket is LimitedFailSafe {
     IToken public immutable collateral;
     address public immutable oracle;
     address public immutable treasury;
+    OutflowMeter public immutable meter;
+    /// @notice Limits of the cash and of the collateral that leave at their owners' wish.
+    bytes32 public immutable cashOut;
+    bytes32 public immutable collateralOut;
     /// @notice Cash that a unit of collateral counts for in entitlements; less than any price that is expected.
     uint256 public immutable referencePrice;
 
@@ -61,12 +66,14 @@ contract CreditMarket is LimitedFailSafe {
         uint256[3] memory limits,
         uint24 window,
         Config memory config
-    ) LimitedFailSafe(config, RAISE_DELAY) {
+    ) FailSafe(config) {
         (cash, collateral, oracle, treasury) = (tokens[0], tokens[1], oracle_, treasury_);
         (price, referencePrice, _accruedAt) = (price_, price_ / 2, _clock());
-        _setLimit(assetKey(address(tokens[0])), limits[0], window, limits[0] / 4, true);
-        _setLimit(assetKey(address(tokens[1])), limits[1], window, limits[1] / 4, true);
-        _setLimit(LIQUIDATIONS, limits[2], window, limits[2] / 2, true);
+        meter = new OutflowMeter(RAISE_DELAY);
+        (cashOut, collateralOut) = (meter.assetKey(address(tokens[0])), meter.assetKey(address(tokens[1])));
+        meter.limit(cashOut, limits[0], window, limits[0] / 4);
+        meter.limit(collateralOut, limits[1], window, limits[1] / 4);
+        meter.limit(LIQUIDATIONS, limits[2], window, limits[2] / 2);
     }
 
     function supply(uint256 amount) external guardedNonReentrant(Classes.ENTER) {
@@ -77,7 +84,7 @@ contract CreditMarket is LimitedFailSafe {
         totalShares += shares;
         _idle += got;
         _noteFlow(address(this), msg.sender, got, 0);
-        _noteInflow(address(cash), msg.sender, got);
+        meter.noteInflow(address(cash), msg.sender, got);
     }
 
     function withdraw(uint256 amount) external guardedNonReentrant(Classes.EXIT) {
@@ -94,7 +101,7 @@ contract CreditMarket is LimitedFailSafe {
         uint256 got = collateral.pull(msg.sender, amount);
         accountOf[msg.sender].pledged += got;
         _noteFlow(address(this), msg.sender, _value(got), 0);
-        _noteInflow(address(collateral), msg.sender, got);
+        meter.noteInflow(address(collateral), msg.sender, got);
     }
 
     function unpledge(uint256 amount) external guardedNonReentrant(Classes.EXIT) {
@@ -103,7 +110,7 @@ contract CreditMarket is LimitedFailSafe {
         accountOf[msg.sender].pledged -= amount;
         _requireCollateral(msg.sender);
         _noteFlow(address(this), msg.sender, 0, _value(amount));
-        _consume(Classes.EXIT, assetKey(address(collateral)), msg.sender, amount);
+        meter.charge(Classes.EXIT, collateralOut, msg.sender, amount);
         collateral.send(msg.sender, amount);
     }
 
@@ -130,7 +137,7 @@ contract CreditMarket is LimitedFailSafe {
         uint256 seized = got * LIQUIDATOR_GETS / price;
         accountOf[account].pledged -= seized;
         _noteFlow(address(this), account, got, _value(seized));
-        _consume(Classes.LIQUIDATE, LIQUIDATIONS, msg.sender, seized);
+        meter.charge(Classes.LIQUIDATE, LIQUIDATIONS, msg.sender, seized);
         collateral.send(msg.sender, seized);
     }
 
@@ -144,7 +151,7 @@ contract CreditMarket is LimitedFailSafe {
         accrue();
         uint256 amount = reserves;
         (reserves, _idle) = (0, _idle - amount);
-        _consume(Classes.CLAIM, assetKey(address(cash)), treasury, amount);
+        meter.charge(Classes.CLAIM, cashOut, treasury, amount);
         cash.send(treasury, amount);
     }
 
@@ -179,7 +186,7 @@ contract CreditMarket is LimitedFailSafe {
     function _payCash(uint8 class_, uint256 amount) private {
         _idle -= amount;
         _noteFlow(address(this), msg.sender, 0, amount);
-        _consume(class_, assetKey(address(cash)), msg.sender, amount);
+        meter.charge(class_, cashOut, msg.sender, amount);
         cash.send(msg.sender, amount);
     }
 
@@ -189,7 +196,7 @@ contract CreditMarket is LimitedFailSafe {
         accountOf[account].loans -= loans;
         totalLoans -= loans;
         _idle += got;
-        _noteInflow(address(cash), msg.sender, got);
+        meter.noteInflow(address(cash), msg.sender, got);
     }
 
     function _requireCollateral(address account) private view {

@@ -2,14 +2,15 @@
 pragma solidity ^0.8.28;
 
 import {Classes} from "../src/kit/Classes.sol";
-import {LimitedFailSafe} from "../src/kit/LimitedFailSafe.sol";
+import {FailSafe} from "../src/kit/FailSafe.sol";
 import {IToken, SafeToken} from "../src/kit/SafeToken.sol";
+import {OutflowMeter} from "./OutflowMeter.sol";
 
 /// @notice An example of adopting the kit: perpetual futures on one price against a common pool, with margin in one asset.
 /// @dev Every order takes the next price. A close can therefore be asked for while prices stand still, and is no bet on what the
 /// price did meanwhile. Profit and loss are no flows: entitlements are margins of the checkpoint and what was paid in or out
 /// since. Not part of the kit, and not audited.
-contract PerpetualVenue is LimitedFailSafe {
+contract PerpetualVenue is FailSafe {
     using SafeToken for IToken;
 
     /// @param margin in units of the asset, never negative
@@ -48,6 +49,9 @@ contract PerpetualVenue is LimitedFailSafe {
     IToken public immutable asset;
     address public immutable oracle;
     address public immutable treasury;
+    OutflowMeter public immutable meter;
+    /// @notice Limit of all that leaves.
+    bytes32 public immutable outflow;
 
     mapping(address account => Account) public accountOf;
     mapping(address account => Order) public orderOf;
@@ -69,10 +73,12 @@ contract PerpetualVenue is LimitedFailSafe {
         uint256 cap,
         uint24 window,
         Config memory config
-    ) LimitedFailSafe(config, RAISE_DELAY) {
+    ) FailSafe(config) {
         (asset, oracle, treasury, _fundedAt) = (asset_, oracle_, treasury_, _clock());
         prices.push(firstPrice);
-        _setLimit(assetKey(address(asset_)), cap, window, cap / 4, true);
+        meter = new OutflowMeter(RAISE_DELAY);
+        outflow = meter.assetKey(address(asset_));
+        meter.limit(outflow, cap, window, cap / 4);
     }
 
     function deposit(uint256 amount) external guardedNonReentrant(Classes.ENTER) {
@@ -88,7 +94,7 @@ contract PerpetualVenue is LimitedFailSafe {
     function withdraw(uint256 amount) external guardedNonReentrant(Classes.EXIT) {
         _exitWithin(address(asset), msg.sender, amount);
         _noteFlow(address(asset), msg.sender, 0, amount);
-        _consume(Classes.EXIT, assetKey(address(asset)), msg.sender, amount);
+        meter.charge(Classes.EXIT, outflow, msg.sender, amount);
         Account storage a = accountOf[msg.sender];
         _realise(a, price());
         a.margin -= _int(amount);
@@ -158,7 +164,7 @@ contract PerpetualVenue is LimitedFailSafe {
     function collectFees() external guardedNonReentrant(Classes.CLAIM) {
         uint256 amount = feesOwed;
         feesOwed = 0;
-        _consume(Classes.CLAIM, assetKey(address(asset)), treasury, amount);
+        meter.charge(Classes.CLAIM, outflow, treasury, amount);
         asset.send(treasury, amount);
     }
 
@@ -174,7 +180,7 @@ contract PerpetualVenue is LimitedFailSafe {
     function _payIn(uint256 amount) private returns (uint256 got) {
         got = asset.pull(msg.sender, amount);
         _noteFlow(address(asset), msg.sender, got, 0);
-        _noteInflow(address(asset), msg.sender, got);
+        meter.noteInflow(address(asset), msg.sender, got);
     }
 
     /// @dev Moves profit, loss and funding between margin and pool; neither pays more than it has.

@@ -2,13 +2,14 @@
 pragma solidity ^0.8.28;
 
 import {Classes} from "../src/kit/Classes.sol";
-import {LimitedFailSafe} from "../src/kit/LimitedFailSafe.sol";
+import {FailSafe} from "../src/kit/FailSafe.sol";
 import {IToken, SafeToken} from "../src/kit/SafeToken.sol";
+import {OutflowMeter} from "./OutflowMeter.sol";
 
 /// @notice An example of adopting the kit: a vault with the main functions of ERC-4626, whose profit unlocks over a week.
 /// @dev Entitlements are counted in the asset. Deposits and withdrawals are noted as measured, never as shares: shares that a bug
 /// mints are no deposit. Not part of the kit, and not audited.
-contract ShareVault is LimitedFailSafe {
+contract ShareVault is FailSafe {
     using SafeToken for IToken;
 
     event Deposit(address indexed sender, address indexed owner, uint256 assets, uint256 shares);
@@ -28,6 +29,9 @@ contract ShareVault is LimitedFailSafe {
 
     IToken public immutable asset;
     address public immutable manager;
+    OutflowMeter public immutable meter;
+    /// @notice Limit of all that leaves.
+    bytes32 public immutable outflow;
 
     uint256 public totalSupply;
     mapping(address owner => uint256) public balanceOf;
@@ -40,11 +44,11 @@ contract ShareVault is LimitedFailSafe {
     uint256 private _lockedAt;
 
     /// @param cap what may leave at once, in units of the asset, and again in every `window` seconds
-    constructor(IToken asset_, address manager_, uint256 cap, uint24 window, Config memory config)
-        LimitedFailSafe(config, RAISE_DELAY)
-    {
+    constructor(IToken asset_, address manager_, uint256 cap, uint24 window, Config memory config) FailSafe(config) {
         (asset, manager) = (asset_, manager_);
-        _setLimit(assetKey(address(asset_)), cap, window, cap / 4, true);
+        meter = new OutflowMeter(RAISE_DELAY);
+        outflow = meter.assetKey(address(asset_));
+        meter.limit(outflow, cap, window, cap / 4);
     }
 
     function deposit(uint256 assets, address receiver)
@@ -56,7 +60,7 @@ contract ShareVault is LimitedFailSafe {
         shares = convertToShares(got);
         _held += got;
         _noteFlow(address(asset), receiver, got, 0);
-        _noteInflow(address(asset), receiver, got);
+        meter.noteInflow(address(asset), receiver, got);
         totalSupply += shares;
         balanceOf[receiver] += shares;
         emit Transfer(address(0), receiver, shares);
@@ -121,7 +125,7 @@ contract ShareVault is LimitedFailSafe {
     function collectFees() external guardedNonReentrant(Classes.CLAIM) {
         uint256 amount = feesOwed;
         feesOwed = 0;
-        _consume(Classes.CLAIM, assetKey(address(asset)), manager, amount);
+        meter.charge(Classes.CLAIM, outflow, manager, amount);
         asset.send(manager, amount);
     }
 
@@ -152,7 +156,7 @@ contract ShareVault is LimitedFailSafe {
         _spendAllowance(owner, shares);
         _exitWithin(address(asset), owner, assets);
         _noteFlow(address(asset), owner, 0, assets);
-        _consume(Classes.EXIT, assetKey(address(asset)), owner, assets);
+        meter.charge(Classes.EXIT, outflow, owner, assets);
         balanceOf[owner] -= shares;
         totalSupply -= shares;
         _held -= assets;

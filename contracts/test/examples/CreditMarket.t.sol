@@ -135,7 +135,7 @@ contract CreditMarketTest is ExampleWorld {
         vm.startPrank(THIEF);
         market.liquidate(BOB, 1e18);
         vm.stopPrank();
-        eq(market.available(market.LIQUIDATIONS()), 8e18 - 0.0027e18, "liquidators have a limit of their own");
+        eq(market.meter().available(market.LIQUIDATIONS()), 8e18 - 0.0027e18, "liquidators have a limit of their own");
     }
 
     function test_InterestStandsStillWhileFrozen() public {
@@ -172,7 +172,7 @@ contract CreditMarketTest is ExampleWorld {
         market.repay(BOB, 3_000e18);
         market.unpledge(1.25e18);
         vm.stopPrank();
-        eq(market.available(market.assetKey(address(gold))), 0, "a quarter of 5 gold");
+        eq(market.meter().available(market.collateralOut()), 0, "a quarter of 5 gold");
         vm.prank(ALICE);
         market.withdraw(1_000e18);
         _closedFor(BOB);

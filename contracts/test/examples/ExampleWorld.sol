@@ -42,6 +42,7 @@ abstract contract ExampleWorld is ControllerWorld, Deployment {
         vm.startPrank(BUILDER);
         target = _build();
         vm.stopPrank();
+        atMost(address(target).code.length, 24_576, "EIP-170");
         kit = _deployKit(_settings(), address(this));
         controller = kit.controller;
         vm.etch(address(kit.checkpoint), address(new MockCheckpoint()).code);

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.37;
 
+import {OutflowMeter} from "../../examples/OutflowMeter.sol";
 import {ShareVault} from "../../examples/ShareVault.sol";
 import {Classes} from "../../src/kit/Classes.sol";
 import {FailSafe} from "../../src/kit/FailSafe.sol";
+import {FlowLimiter} from "../../src/kit/FlowLimiter.sol";
 import {IToken} from "../../src/kit/SafeToken.sol";
+import {Seats} from "../../src/kit/controller/Seats.sol";
 import {Rounds} from "../../src/kit/exit/Rounds.sol";
 import {ExampleWorld} from "./ExampleWorld.sol";
 
@@ -12,6 +15,8 @@ contract ShareVaultTest is ExampleWorld {
     uint256 private constant CAP = 1_000e18;
 
     ShareVault private vault;
+    OutflowMeter private meter;
+    bytes32 private key;
 
     /// @dev Two depositors with 6 000 and 4 000, and a manager with profit to report.
     function setUp() public override {
@@ -27,6 +32,7 @@ contract ShareVaultTest is ExampleWorld {
 
     function _build() internal override returns (FailSafe) {
         vault = new ShareVault(IToken(address(usd)), TREASURY, CAP, 1 days, _bounds(_one(address(usd)), true));
+        (meter, key) = (vault.meter(), vault.outflow());
         return vault;
     }
 
@@ -91,7 +97,7 @@ contract ShareVaultTest is ExampleWorld {
         vault.deposit(1e18, ALICE);
         vm.prank(ALICE);
         vault.withdraw(1e18, ALICE, ALICE);
-        eq(vault.available(vault.assetKey(address(usd))), CAP / 2 - 1e18, "at half the limit");
+        eq(meter.available(key), CAP / 2 - 1e18, "at half the limit");
     }
 
     /// @dev Whoever has the key of a large depositor, or any hole in the share count, takes no more in one transaction.
@@ -114,12 +120,41 @@ contract ShareVaultTest is ExampleWorld {
     }
 
     function test_ARoundTripUsesNoLimitUp() public {
-        bytes32 key = vault.assetKey(address(usd));
         vm.startPrank(ALICE);
         vault.deposit(4_000e18, ALICE);
         vault.withdraw(4_000e18 - 1, ALICE, ALICE);
         vm.stopPrank();
-        eq(vault.available(key), CAP, "nobody was shut out by it");
+        eq(meter.available(key), CAP, "nobody was shut out by it");
+    }
+
+    function test_TheMeterServesItsPayerOnly() public {
+        vm.expectRevert(abi.encodeWithSelector(OutflowMeter.NotPayer.selector, address(this)));
+        meter.charge(Classes.EXIT, key, ALICE, 1);
+        vm.expectRevert(abi.encodeWithSelector(OutflowMeter.NotPayer.selector, address(this)));
+        meter.noteInflow(address(usd), ALICE, 1);
+        vm.expectRevert(abi.encodeWithSelector(OutflowMeter.NotPayer.selector, address(this)));
+        meter.limit("other", 1e18, 1 days, 1);
+    }
+
+    function test_GuardiansOfTheVaultLowerItsLimit() public {
+        uint40 deadline = uint40(block.timestamp + 1 hours);
+        bytes32 typeHash = keccak256("LowerCap(bytes32 key,uint256 from,uint256 to,uint32 epoch,uint40 deadline)");
+        bytes32 content = keccak256(abi.encode(typeHash, key, CAP, CAP / 2, uint32(0), deadline));
+        bytes32 domainType =
+            keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+        bytes32 name = keccak256("Ripcord FlowLimiter");
+        bytes32 domain = keccak256(abi.encode(domainType, name, keccak256("1"), block.chainid, address(meter)));
+        bytes32 digest = keccak256(abi.encodePacked(hex"1901", domain, content));
+        bytes[] memory alone = _signDigest(digest, 0, 1);
+        vm.expectPartialRevert(Seats.ThresholdNotMet.selector);
+        meter.lowerCapBySig(key, CAP, CAP / 2, deadline, 0, alone);
+        meter.lowerCapBySig(key, CAP, CAP / 2, deadline, 0, _signDigest(digest, 0, 2));
+        eq(meter.available(key), CAP / 2, "at once");
+        vm.expectPartialRevert(FlowLimiter.NotLimitAuthority.selector);
+        meter.lowerCap(key, CAP / 4);
+        _council();
+        meter.lowerCap(key, CAP / 4);
+        eq(meter.available(key), CAP / 4, "by the council too");
     }
 
     function test_ProfitStandsStillWhileFrozen() public {
@@ -155,7 +190,7 @@ contract ShareVaultTest is ExampleWorld {
         shares = vault.convertToShares(51e18);
         _beyondEntitlementFor(ALICE);
         vault.transfer(BOB, shares);
-        eq(vault.available(vault.assetKey(address(usd))), CAP / 4 - 150e18, "S1 lets a quarter of the limit out");
+        eq(meter.available(key), CAP / 4 - 150e18, "S1 lets a quarter of the limit out");
     }
 
     function test_ExitSurrendersAllButTheFees() public {

@@ -49,10 +49,6 @@ contract DeployTest is ControllerWorld, Deploy {
         bytes memory arguments = abi.encode(TOKEN, address(this), 1_000e18, uint24(1 days), c);
         // What stood there before keeps no storage: a second vault begins anew.
         vm.store(VAULT, 0x81b926a01efc0940e1b7883b4c64fb5f07609610196454a5e5ea3eaaa21f6800, 0);
-        bytes32 limit = keccak256(
-            abi.encode(keccak256(abi.encode(TOKEN)), 0x7525a03a54ebbb7c84507a52a4f0acbe00b11f28b8db2f8417037b74b745bb00)
-        );
-        vm.store(VAULT, limit, 0);
         _place(VAULT, abi.encodePacked(type(ShareVault).creationCode, arguments));
     }
 
