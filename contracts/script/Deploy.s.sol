@@ -35,8 +35,8 @@ contract Deploy is Deployment {
         kit = _deployKit(s, msg.sender);
         SCRIPT.stopBroadcast();
         _print(kit);
-        _print("council, once it has accepted", s.council);
-        _print(string.concat("it can accept from second ", SCRIPT.toString(kit.controller.nextCouncilFrom())));
+        // The second from which it can is the chain's to say: `nextCouncilFrom`.
+        _print("council, once it has accepted in 7 days", s.council);
     }
 
     function _parse(string memory json) internal returns (Settings memory s) {
