@@ -1,9 +1,9 @@
 //! `docs/kit.md`, the page of the on-chain kit: its figures are written from measurements, its claims name tests that exist.
 //!
-//! The page is written by hand but for two tables between markers: gas, from the gas tests, and deployed sizes, from the
-//! committed artifacts. A test is named in backticks as `Folder/File.t.sol:function`. Nothing here knows what a test shows.
+//! The page is written by hand but for three tables between markers: gas, from the gas tests, deployed sizes, from the committed
+//! artifacts, and lines of code, from the sources. A test is named in backticks as `Folder/File.t.sol:function`. Nothing here knows what a test shows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -11,28 +11,29 @@ use serde::Deserialize;
 
 use crate::failure::Failure;
 use crate::gas::{self, Measured};
-use crate::tidy::{self, SourceFile};
+use crate::tidy::{self, SourceFile, kit};
 
 const PAGE: &str = "docs/kit.md";
-const KIT: &str = "contracts/src/kit/";
 /// Of EIP-170.
 const SIZE_MAX: usize = 24_576;
 const THEOREMS: usize = 12;
 const HELP: &str =
     "cargo xtask kit-doc writes the tables; a test that was renamed or is new is named by hand in docs/kit.md";
 
-/// Writes both tables of the page, or only compares them, and checks the tests that it names.
+/// Writes the tables of the page, or only compares them, and checks the tests that it names.
 pub(crate) fn run(root: &Path, check: bool) -> Result<(), Failure> {
     let measured = gas::measure(root)?;
     let old = page(root)?;
+    let files = tidy::sources(root)?;
     let new = sized(root, &filled(&old, "gas", &gas_table(&measured))?)?;
+    let new = filled(&new, "lines", &line_table(&files))?;
     if check {
         compare(&old, &new)?;
     } else {
         let path = root.join(PAGE);
         fs::write(&path, &new).map_err(|error| Failure::file(&path, &error))?;
     }
-    judge(unfounded(&new, &functions(&tidy::sources(root)?)))
+    judge(unfounded(&new, &functions(&files)))
 }
 
 fn page(root: &Path) -> Result<String, Failure> {
@@ -83,7 +84,7 @@ struct Artifact {
 /// `text` with the sizes of the committed artifacts whose source is part of the kit.
 fn sized(root: &Path, text: &str) -> Result<String, Failure> {
     let mut sizes = BTreeSet::new();
-    for file in tidy::sources(root)?.iter().filter(|file| file.path.starts_with(KIT)) {
+    for file in tidy::sources(root)?.iter().filter(|file| kit::folder(&file.path).is_some()) {
         let name = stem(&file.path);
         let path = root.join(format!("contracts/artifacts/{name}.json"));
         // Libraries, interfaces and abstract contracts have none.
@@ -104,6 +105,22 @@ fn size_table(sizes: &BTreeSet<(String, usize)>) -> String {
         table.push_str(&format!("| {name} | {} | {left} |\n", grouped(*size as u64)));
     }
     table
+}
+
+/// Lines of code by folder: the first line of the kit, the other folders, all.
+fn line_table(files: &[SourceFile]) -> String {
+    let mut folders: BTreeMap<&str, u64> = BTreeMap::new();
+    for file in files {
+        let Some(folder) = kit::folder(&file.path) else { continue };
+        *folders.entry(folder).or_default() += kit::lines_of_code(&file.text) as u64;
+    }
+    let first: u64 = kit::FIRST_LINE.iter().filter_map(|folder| folders.remove(*folder)).sum();
+    let all = first + folders.values().sum::<u64>();
+    let mut table = format!("| Part | Lines |\n|---|---:|\n| first line | {} |\n", grouped(first));
+    for (folder, lines) in &folders {
+        table.push_str(&format!("| {folder} | {} |\n", grouped(*lines)));
+    }
+    table + &format!("| all | {} |\n", grouped(all))
 }
 
 fn stem(path: &str) -> &str {
@@ -258,6 +275,17 @@ mod tests {
         let shown = compare(text, &new).unwrap_err().to_string();
         assert!(shown.contains("\n- old\n+ | Big | 24 577 | none |"), "{shown}");
         assert!(shown.contains("\nhelp: "), "{shown}");
+    }
+
+    #[test]
+    fn lines_are_summed_by_part() {
+        let files = [
+            file("contracts/src/kit/A.sol", "a;\n// b\n"),
+            file("contracts/src/kit/controller/B.sol", "b;\n"),
+            file("contracts/src/kit/exit/X.sol", "x;\ny;\nz;\n"),
+            file("contracts/src/drill/D.sol", "d;\n"),
+        ];
+        assert_eq!(line_table(&files), "| Part | Lines |\n|---|---:|\n| first line | 2 |\n| exit | 3 |\n| all | 5 |\n");
     }
 
     #[test]

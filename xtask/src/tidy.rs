@@ -4,6 +4,7 @@
 
 mod crates;
 mod guide;
+pub(crate) mod kit;
 mod rust;
 mod text;
 
@@ -75,6 +76,7 @@ fn check(root: &Path, files: &[SourceFile]) -> Result<BTreeSet<Finding>, Failure
         }
     }
     findings.extend(crates::check(root, &parsed)?);
+    findings.extend(kit::check(files));
     let exists = |path: &str| root.join(path).exists();
     let guide = files.iter().find(|file| file.path == guide::PATH);
     findings.extend(guide::check(guide, &crates::folders(root)?, exists));
