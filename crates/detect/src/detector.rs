@@ -4,12 +4,12 @@
 //! was pulled, the last verdict stands. A verdict over one transaction (its facts, its before and after) is the one exception:
 //! it does not stand for the next transaction, so such a rule is evaluated once more there.
 
-use crate::facts;
+use crate::index::{Hits, Index, Watched};
 use crate::reader::{Cache, Reader, Reads};
 use crate::window::{Asked, Windows};
 use alloy_primitives::B256;
 use ripcord_core::chain::{Finality, Position};
-use ripcord_core::fact::{ReadKey, TxFacts};
+use ripcord_core::fact::TxFacts;
 use ripcord_core::playbook::RuleMode;
 use ripcord_core::ports::Views;
 use ripcord_core::signal::{EVIDENCE_MAX, Evidence, RuleId, Signal, UnknownWhy, Verdict};
@@ -26,7 +26,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Default)]
 struct Memory {
     /// `None` until it has been evaluated on state that is still part of the chain.
-    reads: Option<Reads>,
+    reads: Option<Watched>,
     /// Block of that evaluation.
     block: B256,
     /// The verdict was about a transaction that changed something, and does not stand for the next one.
@@ -66,6 +66,10 @@ pub struct Detector {
     policy: Arc<Policy>,
     states: Vec<State>,
     windows: Windows,
+    index: Index,
+    /// Rules that something else than the index can make due: not yet evaluated on this chain, half read, reading time or a window,
+    /// changed since their last evaluation, or with a verdict that does not stand. All others rest until the index names them.
+    restless: BTreeSet<usize>,
 }
 
 impl Detector {
@@ -78,7 +82,9 @@ impl Detector {
         });
         let windows = Windows::new(flows);
         let states = vec![State::default(); policy.rules().len()];
-        Self { policy, states, windows }
+        let index = Index::new(policy.rules());
+        let restless = (0..states.len()).collect();
+        Self { policy, states, windows, index, restless }
     }
 
     /// The policy that it evaluates.
@@ -91,7 +97,6 @@ impl Detector {
     /// order and once; pending ones leave no trace.
     pub fn on_tx(&mut self, facts: &TxFacts, views: &mut impl Views) -> Vec<Signal> {
         let pending = facts.at.finality == Finality::Pending;
-        let changed = facts::changed(facts);
         if !pending {
             self.windows.record(facts);
         }
@@ -99,42 +104,89 @@ impl Detector {
         let mut cache = Cache::default();
         let mut signals = Vec::new();
         let policy = Arc::clone(&self.policy);
-        for (index, rule) in policy.rules().iter().enumerate().filter(|(_, r)| active(r, facts.at)) {
-            let Some(state) = self.states.get(index) else { continue };
-            let pulled = rule.triggers.iter().any(|t| facts::pulls(facts, t));
-            let touched =
-                |memory: &Memory| pulled || memory.reads.as_ref().is_none_or(|r| r.incomplete || meets(r, &changed));
-            let for_block = touched(&state.block);
-            let here = touched(&state.tx);
-            let on = if pending { rule.on.pending } else { rule.on.tx };
-            let carried = !pending && (state.tx.passing || state.tx.dirty || self.time_passed(rule, &state.tx, asked));
-            let quarantined = state.quarantined;
-            let due = on && (here || carried);
-            if !pending && let Some(state) = self.states.get_mut(index) {
-                state.block.dirty |= for_block;
-                state.tx.dirty |= here;
+        let hits = self.index.hits(facts);
+        let candidates: BTreeSet<usize> = hits.rules().chain(self.restless.iter().copied()).collect();
+        for number in candidates {
+            let Some(rule) = policy.rules().get(number).filter(|r| active(r, facts.at)) else { continue };
+            if let Some(signal) = self.rule_on_tx(number, rule, &hits, asked, &mut cache, views) {
+                signals.push(signal);
             }
-            if !due {
-                continue;
-            }
-            let (verdict, reads, fault) =
-                if quarantined { fault() } else { self.verdict(rule, asked, &mut cache, views) };
-            let windows = self.window_values(rule, asked);
-            if let Some(state) = self.states.get_mut(index) {
-                state.quarantined |= fault;
-                if !pending {
-                    state.tx = Memory {
-                        reads: Some(reads),
-                        block: facts.at.block_hash,
-                        passing: here && per_tx(rule),
-                        windows,
-                        dirty: false,
-                    };
-                }
-            }
-            signals.push(signal(rule, facts.at, verdict));
         }
         signals
+    }
+
+    /// One rule that a transaction may concern: its verdict if it is due.
+    fn rule_on_tx(
+        &mut self,
+        number: usize,
+        rule: &Rule,
+        hits: &Hits,
+        asked: Asked<'_>,
+        cache: &mut Cache,
+        views: &mut impl Views,
+    ) -> Option<Signal> {
+        let (Asked::Tx(facts) | Asked::Pending(facts)) = asked else { return None };
+        let pending = matches!(asked, Asked::Pending(_));
+        let state = self.states.get(number)?;
+        let touched = |memory: &Memory| {
+            let read = memory.reads.as_ref();
+            hits.pull(number) || read.is_none_or(|watched| watched.incomplete || hits.touch(number, watched))
+        };
+        let (here, for_block) = (touched(&state.tx), touched(&state.block));
+        // What a pending transaction can change for a rule is known from adopted ones, so a rule for pending ones alone follows those
+        // in silence.
+        let on = rule.on.pending || (!pending && rule.on.tx);
+        let told = pending || rule.on.tx;
+        let carried = state.tx.passing || state.tx.dirty || self.time_passed(rule, &state.tx, asked);
+        let quarantined = state.quarantined;
+        if !pending && let Some(state) = self.states.get_mut(number) {
+            state.block.dirty |= for_block;
+            state.tx.dirty |= here;
+        }
+        if !on || !(here || carried) {
+            self.rest(number);
+            return None;
+        }
+        let (verdict, reads, fault) = if quarantined { fault() } else { self.verdict(rule, asked, cache, views) };
+        if let Some(state) = self.states.get_mut(number) {
+            state.quarantined |= fault;
+        }
+        if !pending {
+            let windows = self.window_values(rule, asked);
+            let block = facts.at.block_hash;
+            let passing = here && per_tx(rule);
+            self.remember(number, false, Memory { reads: Some(reads.into()), block, passing, windows, dirty: false });
+        }
+        told.then(|| signal(rule, facts.at, verdict))
+    }
+
+    /// Replaces what is remembered of a rule in the context of blocks or of transactions.
+    fn remember(&mut self, number: usize, of_block: bool, memory: Memory) {
+        let Some(state) = self.states.get_mut(number) else { return };
+        let (slot, other) = if of_block { (&mut state.block, &state.tx) } else { (&mut state.tx, &state.block) };
+        let old = std::mem::replace(slot, memory);
+        self.index.replace(number, old.reads.as_ref(), slot.reads.as_ref(), other.reads.as_ref());
+        self.rest(number);
+    }
+
+    /// Decides whether a rule can be left alone until the index names it.
+    fn rest(&mut self, number: usize) {
+        let (Some(state), Some(rule)) = (self.states.get(number), self.policy.rules().get(number)) else { return };
+        let unsettled = |memory: &Memory| {
+            let half = |watched: &Watched| watched.incomplete || watched.block_fields;
+            memory.passing || memory.dirty || memory.reads.as_ref().is_none_or(half)
+        };
+        let windowed = rule.leaves.iter().any(|leaf| self.is_window(leaf.signal));
+        let for_tx = rule.on.pending || rule.on.tx;
+        let restless = state.quarantined
+            || ((for_tx || rule.on.block) && windowed)
+            || (for_tx && unsettled(&state.tx))
+            || (rule.on.block && unsettled(&state.block));
+        if restless {
+            self.restless.insert(number);
+        } else {
+            self.restless.remove(&number);
+        }
     }
 
     /// Verdicts of the block rules and step conditions that are due at the end of a block, then the end of the block for all
@@ -146,29 +198,26 @@ impl Detector {
         let mut cache = Cache::default();
         let mut signals = Vec::new();
         let policy = Arc::clone(&self.policy);
-        for (index, rule) in policy.rules().iter().enumerate().filter(|(_, r)| active(r, at)) {
-            let Some(state) = self.states.get(index) else { continue };
+        for number in self.restless.clone() {
+            let Some(rule) = policy.rules().get(number).filter(|r| active(r, at)) else { continue };
+            let Some(state) = self.states.get(number) else { continue };
             let windows = self.window_values(rule, asked);
             let memory = &state.block;
             let stale = memory.reads.as_ref().is_none_or(|r| r.incomplete || r.block_fields);
             let due = rule.on.block && (stale || memory.dirty || memory.passing || memory.windows != windows);
             // A rule that is not evaluated any more must not fall silent.
             if !due && !state.quarantined {
+                self.rest(number);
                 continue;
             }
             let (dirty, quarantined) = (memory.dirty, state.quarantined);
             let (verdict, reads, fault) =
                 if quarantined { fault() } else { self.verdict(rule, asked, &mut cache, views) };
-            if let Some(state) = self.states.get_mut(index) {
+            if let Some(state) = self.states.get_mut(number) {
                 state.quarantined |= fault;
-                state.block = Memory {
-                    reads: Some(reads),
-                    block: at.block_hash,
-                    passing: dirty && before(rule),
-                    windows,
-                    dirty: false,
-                };
             }
+            let (block, passing) = (at.block_hash, dirty && before(rule));
+            self.remember(number, true, Memory { reads: Some(reads.into()), block, passing, windows, dirty: false });
             signals.push(signal(rule, at, verdict));
         }
         self.windows.close(at.block_hash, at.block_number, block_timestamp);
@@ -178,12 +227,15 @@ impl Detector {
     /// Undoes a block that is no longer part of the chain; newest first.
     pub fn retract(&mut self, block: B256) {
         self.windows.retract(block);
-        for state in &mut self.states {
-            for memory in [&mut state.tx, &mut state.block] {
-                // Whoever read what the block changed was evaluated in it, and must look again.
-                if memory.block == block {
-                    *memory = Memory::default();
-                }
+        for number in 0..self.states.len() {
+            // Whoever read what the block changed was evaluated in it, and must look again.
+            let stale = |memory: &Memory| memory.block == block;
+            let (tx, whole) = self.states.get(number).map_or((false, false), |s| (stale(&s.tx), stale(&s.block)));
+            if tx {
+                self.remember(number, false, Memory::default());
+            }
+            if whole {
+                self.remember(number, true, Memory::default());
             }
         }
     }
@@ -206,7 +258,11 @@ impl Detector {
         views: &mut impl Views,
     ) -> Option<Explanation> {
         let rule = self.policy.rule(rule)?;
-        let asked = facts.map_or(Asked::Block(block_timestamp), Asked::Tx);
+        let asked = match facts {
+            Some(facts) if facts.at.finality == Finality::Pending => Asked::Pending(facts),
+            Some(facts) => Asked::Tx(facts),
+            None => Asked::Block(block_timestamp),
+        };
         let mut cache = Cache::default();
         let mut reader = self.reader(asked, &mut cache, views);
         let outcome = evaluate(&rule.expr, &mut reader);
@@ -294,24 +350,18 @@ impl Detector {
 
     /// Values of the rule's windows; flows of one transaction are facts, not windows.
     fn window_values(&self, rule: &Rule, asked: Asked<'_>) -> Vec<Known<Value>> {
-        let flows = rule.leaves.iter().filter(|l| {
-            let source = self.policy.signals().get(l.signal).map(|s| &s.source);
-            matches!(source, Some(Source::Flow(flow)) if flow.window != Window::Tx)
-        });
+        let flows = rule.leaves.iter().filter(|l| self.is_window(l.signal));
         flows.map(|l| self.windows.value(l.signal, asked)).collect()
+    }
+
+    fn is_window(&self, signal: usize) -> bool {
+        let source = self.policy.signals().get(signal).map(|s| &s.source);
+        matches!(source, Some(Source::Flow(flow)) if flow.window != Window::Tx)
     }
 }
 
 fn active(rule: &Rule, at: Position) -> bool {
     rule.spec.chain == at.chain && rule.spec.mode != RuleMode::Off
-}
-
-fn meets(reads: &Reads, changed: &BTreeSet<ReadKey>) -> bool {
-    if changed.len() < reads.keys.len() {
-        changed.iter().any(|k| reads.keys.contains(k))
-    } else {
-        reads.keys.iter().any(|k| changed.contains(k))
-    }
 }
 
 /// Whether a verdict of the rule is about one transaction: its facts, or the difference between before and after.

@@ -76,20 +76,26 @@ pub(crate) fn moved(facts: &TxFacts, flow: &Flow) -> Option<(U256, U256)> {
     Some((inward, outward))
 }
 
-/// Whether a transaction pulls a trigger.
-pub(crate) fn pulls(facts: &TxFacts, trigger: &Trigger) -> bool {
-    match trigger {
-        Trigger::Touch(account) => {
-            facts.calls.iter().any(|c| c.target == *account || c.code_address == *account)
-                || facts.logs.iter().any(|l| l.emitter == *account)
-                || facts.writes.iter().any(|w| w.account == *account && w.before != w.after)
+/// Every trigger that a transaction pulls, some of them more than once.
+pub(crate) fn each_trigger(facts: &TxFacts, pulled: &mut impl FnMut(Trigger)) {
+    for call in &facts.calls {
+        pulled(Trigger::Touch(call.target));
+        if call.code_address != call.target {
+            pulled(Trigger::Touch(call.code_address));
         }
-        Trigger::Call(target, selector) => {
-            facts.calls.iter().any(|c| c.target == *target && c.selector() == Some(*selector))
+        if let Some(selector) = call.selector() {
+            pulled(Trigger::Call(call.target, selector));
         }
-        Trigger::Log(emitter, topic) => facts.logs.iter().any(|l| l.emitter == *emitter && topic0(l) == *topic),
-        Trigger::Move(token, account) => {
-            facts.moves.iter().any(|m| m.token == *token && (m.from == *account || m.to == *account))
-        }
+    }
+    for log in &facts.logs {
+        pulled(Trigger::Touch(log.emitter));
+        pulled(Trigger::Log(log.emitter, topic0(log)));
+    }
+    for written in facts.writes.iter().filter(|w| w.before != w.after) {
+        pulled(Trigger::Touch(written.account));
+    }
+    for moved in &facts.moves {
+        pulled(Trigger::Move(moved.token, moved.from));
+        pulled(Trigger::Move(moved.token, moved.to));
     }
 }

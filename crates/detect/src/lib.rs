@@ -6,6 +6,7 @@
 
 mod detector;
 mod facts;
+mod index;
 mod reader;
 mod window;
 

@@ -262,7 +262,7 @@ pub struct On {
 }
 
 /// What makes a rule due although nothing it read has changed.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trigger {
     /// A call of, log of, or change to the account.

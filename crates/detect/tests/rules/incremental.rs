@@ -4,6 +4,7 @@
 use crate::recorded::{ALICE, ASSET, MALLORY, MARKET, VAULT, call, event, hash, idle, policy_of, position};
 use alloy_primitives::{Address, B256, U256};
 use proptest::prelude::*;
+use ripcord_core::chain::Finality;
 use ripcord_core::fact::{CallEnd, CallFact, CallKind, MoveKind, ReadKey, StateKey, TokenMove, TxFacts, WriteFact};
 use ripcord_core::ports::{ReadSet, Snapshot, ViewCall, ViewError, ViewOutput, Views};
 use ripcord_core::signal::{RuleId, Signal, UnknownWhy, Verdict};
@@ -97,6 +98,18 @@ title = "net window and flow of one transaction"
 severity = "P1"
 on = ["tx"]
 expr = "net_100s <= amount('asset', 12) || out_tx < amount('asset', 3)"
+[[rules]]
+id = "R-11"
+title = "pending alone"
+severity = "P1"
+on = ["pending-tx"]
+expr = "b <= 5 && delta(a) <= 3 && branch < 9"
+[[rules]]
+id = "R-12"
+title = "pending and adopted"
+severity = "P1"
+on = ["pending-tx", "tx"]
+expr = "slot <= 7 && (borrows == 0 || of_account.all(x, x < 6))"
 "#;
 
 type State = BTreeMap<u64, u64>;
@@ -268,6 +281,30 @@ impl Carried {
     }
 }
 
+/// A pending transaction on top of what `fake` shows. A rule that says nothing about it says the same as about one that does nothing.
+fn pending(detector: &mut Detector, policy: &Policy, fake: &Fake, tx: &Tx, number: u64) {
+    let mut ahead = fake.clone();
+    ahead.before = ahead.after.clone();
+    ahead.in_block = false;
+    let quiet = ahead.clone();
+    let as_pending = |mut facts: TxFacts| {
+        facts.at.finality = Finality::Pending;
+        facts
+    };
+    let (real, after) = facts(tx, &ahead.before, number, hash(7), 8);
+    ahead.after = after;
+    let (real, idle) = (as_pending(real), as_pending(idle(number)));
+    let signals = detector.on_tx(&real, &mut ahead);
+    for rule in policy.rules().iter().filter(|r| r.on.pending) {
+        let id = &rule.spec.id;
+        let full = detector.explain(id, Some(&real), 0, &mut ahead.clone()).unwrap().verdict;
+        let said = signals.iter().find(|s| s.rule == *id).map(|s| s.verdict.clone());
+        let said = said.unwrap_or_else(|| detector.explain(id, Some(&idle), 0, &mut quiet.clone()).unwrap().verdict);
+        assert_eq!(bare(&said), bare(&full), "{id} pending");
+    }
+    assert!(signals.iter().all(|s| policy.rule(&s.rule).is_some_and(|r| r.on.pending)), "{signals:?}");
+}
+
 fn run(policy: &Arc<Policy>, steps: &[Step]) {
     let mut detector = Detector::new(Arc::clone(policy));
     // Blocks of the chain: hash, state before, time before.
@@ -291,6 +328,7 @@ fn run(policy: &Arc<Policy>, steps: &[Step]) {
                 fake.timestamp += secs;
                 for tx in txs {
                     serial += 1;
+                    pending(&mut detector, policy, &fake, tx, number);
                     fake.in_block = false;
                     fake.before = fake.after.clone();
                     let (facts, after) = facts(tx, &fake.before, number, block_hash, serial);
@@ -342,4 +380,17 @@ fn idle_rules_are_not_evaluated_again() {
     let second = detector.on_tx(&idle(1), &mut fake);
     let third = detector.on_tx(&idle(1), &mut fake);
     assert!(second.len() <= 10 && third.is_empty(), "{third:?}");
+}
+
+/// A rule for pending transactions alone learns from adopted ones what it reads, tells nothing of them, and then rests.
+#[test]
+fn a_pending_transaction_that_touches_nothing_makes_no_rule_due() {
+    let mut detector = Detector::new(policy_of(POLICY));
+    let mut fake = Fake::default();
+    let told = detector.on_tx(&idle(1), &mut fake);
+    assert!(told.iter().all(|s| s.rule != RuleId("R-11".into())), "{told:?}");
+    detector.on_tx(&idle(1), &mut fake);
+    let mut waiting = idle(1);
+    waiting.at.finality = Finality::Pending;
+    assert_eq!(detector.on_tx(&waiting, &mut fake), []);
 }
