@@ -139,9 +139,8 @@ abstract contract FailSafe is IFailSafe, FlowCounters, Lock {
     }
 
     /// @inheritdoc IFailSafe
-    function failsafeArm(Restriction memory r, bytes32 reason) public virtual onlyController returns (uint40) {
+    function failsafeArm(Restriction memory r, bytes32 reason) public virtual onlyController returns (uint256 word) {
         (Hot memory h, Cold memory c, Rules memory rules) = _load();
-        uint256 time = block.timestamp;
         if (h.mode == Mode.EXIT) revert ExitIsTerminal();
         if (r.origin == Origin.COUNCIL) {
             h.decide(c, r, rules);
@@ -149,10 +148,8 @@ abstract contract FailSafe is IFailSafe, FlowCounters, Lock {
             uint256 end = h.tighten(c, r, rules);
             if (end < r.until) emit Clamped(r.until, uint40(end));
         }
-        _store(h, c);
-        emit Armed(uint8(h.mode), h.closed(time), h.until, h.factor(time), uint8(r.origin), r.episodeId, reason);
-        if (h.mode == Mode.RECOVERING) emit StageSet(h.stage);
-        return h.until;
+        word = _store(h, c);
+        emit Armed(word, r.episodeId, reason);
     }
 
     /// @inheritdoc IFailSafe
@@ -216,11 +213,11 @@ abstract contract FailSafe is IFailSafe, FlowCounters, Lock {
     /// @inheritdoc IFailSafe
     function failsafeState() external view returns (Restriction memory stored, Restriction memory effective) {
         Hot memory h = _layout().hot.unpack();
-        stored = Restriction(h.mask, h.until, h.graceUntil, h.mode, h.factorBps, h.stage, h.origin, 0, 0);
+        stored = Restriction(h.mask, h.until, h.graceUntil, h.mode, h.factorBps, h.stage, h.origin, 0);
         h = _effective();
         uint256 time = block.timestamp;
         effective = Restriction(
-            h.closed(time), h.until, h.graceUntil, h.mode, h.factor(time), h.stageInForce(time), h.origin, 0, 0
+            h.closed(time), h.until, h.graceUntil, h.mode, h.factor(time), h.stageInForce(time), h.origin, 0
         );
     }
 
@@ -314,22 +311,22 @@ abstract contract FailSafe is IFailSafe, FlowCounters, Lock {
     /// @dev Both words as they are now: what time changed is changed, what it froze is counted, the buckets are drained.
     function _load() private view returns (Hot memory h, Cold memory c, Rules memory rules) {
         Layout storage $ = _layout();
-        (h, c, rules) = ($.hot.unpack(), $.cold.unpackCold(), _rules());
+        uint256 word = $.hot;
+        (h, c, rules) = (word.unpack(), $.cold.unpackCold(), _rules());
         c.drain(rules.budgets, rules.time);
         uint256 from = c.frozenFrom;
         c.frozenFrom = uint40(rules.time);
-        if ($.hot == FailSafeWord.HEALTHY) return (h, c, rules);
+        if (word == FailSafeWord.HEALTHY) return (h, c, rules);
         c.frozenStored += uint32(h.frozen(from, rules.time));
         h.effective(rules.time, rules.dwell(1));
     }
 
-    function _store(Hot memory h, Cold memory c) private {
+    function _store(Hot memory h, Cold memory c) private returns (uint256 word) {
         Layout storage $ = _layout();
         if (h.mode == Mode.HALTED && h.mask & NEEDS_GRACE != 0) h.graceUntil = h.until + failsafeGrace;
         uint256 before = $.hot;
-        uint256 word = h.pack();
+        word = h.pack();
         ($.hot, $.cold) = (word, c.packCold());
-        if (before.graceUntilOf() != h.graceUntil) emit GraceSet(h.graceUntil);
         if ((before == FailSafeWord.HEALTHY) != (word == FailSafeWord.HEALTHY)) _healthChanged();
     }
 

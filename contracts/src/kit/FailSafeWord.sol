@@ -84,7 +84,7 @@ library FailSafeWord {
     function unpack(uint256 word) internal pure returns (Hot memory h) {
         h.mask = uint32(word >> 1);
         h.until = untilOf(word);
-        h.graceUntil = graceUntilOf(word);
+        h.graceUntil = uint40(word >> 73);
         h.episodeStart = uint40(word >> 113);
         h.openAt = uint40(word >> 153);
         h.mode = modeOf(word);
@@ -114,8 +114,9 @@ library FailSafeWord {
         return word >> 239;
     }
 
-    function graceUntilOf(uint256 word) internal pure returns (uint40) {
-        return uint40(word >> 73);
+    /// @notice A stranger's word, or 0 if it names no mode: to read that would revert.
+    function sound(uint256 word) internal pure returns (uint256) {
+        return word >> 193 & 7 > uint256(type(Mode).max) ? 0 : word;
     }
 
     function modeOf(uint256 word) internal pure returns (Mode) {

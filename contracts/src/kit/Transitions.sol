@@ -58,7 +58,7 @@ library Transitions {
         else revert IFailSafe.NothingChanges();
         uint16 least = r.factorBps > rules.factorFloorBps ? r.factorBps : rules.factorFloorBps;
         h.factorBps = least < factor ? least : factor;
-        if (h.pack() == before) {
+        if (before != 0 && h.pack() == before) {
             if (end < r.until) revert IFailSafe.BudgetExhausted(r.until);
             revert IFailSafe.NothingChanges();
         }

@@ -38,7 +38,6 @@ enum ExitCause {
 /// @param stage 0..4 while RECOVERING, else 0
 /// @param origin who asked
 /// @param episodeId number of the episode that it opens or joins; known to the controller only, 0 in a target's answer
-/// @param epoch number of council releases so far; likewise
 struct Restriction {
     uint32 mask;
     uint40 until;
@@ -48,7 +47,6 @@ struct Restriction {
     uint8 stage;
     Origin origin;
     uint32 episodeId;
-    uint32 epoch;
 }
 
 /// @notice What a guardian signs to tighten a scope (EIP-712, and the argument of {IFailSafeController-tripBySig}).

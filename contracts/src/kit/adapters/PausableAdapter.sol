@@ -106,10 +106,10 @@ contract PausableAdapter is FailSafe, Rehearsal {
     }
 
     /// @inheritdoc FailSafe
-    function failsafeArm(Restriction memory r, bytes32 reason) public override returns (uint40 effectiveUntil) {
-        effectiveUntil = super.failsafeArm(r, reason);
-        Hot memory h = _effective();
-        if (h.mode == Mode.NORMAL || h.mode == Mode.RECOVERING) return effectiveUntil;
+    function failsafeArm(Restriction memory r, bytes32 reason) public override returns (uint256 word) {
+        word = super.failsafeArm(r, reason);
+        Hot memory h = FailSafeWord.unpack(word);
+        if (h.mode == Mode.NORMAL || h.mode == Mode.RECOVERING) return word;
         Lever memory l = lever;
         if (h.mode != Mode.EXIT) _requireFit(l, h.mask);
         if (announcedAt != 0) {

@@ -14,18 +14,20 @@ import {Scope, ScopeState} from "./ScopeState.sol";
 /// @notice The tree of scopes, the targets in it, and the pushing of restrictions to them.
 /// @dev Problem: one target that reverts, burns its gas, answers with a megabyte or is gone must not stop the others, and a caller
 /// with little gas must not make a sound target look broken.
-/// Guarantee: every push is bounded, its result is read back from the target, and {Pushed} tells it. A caller short of gas reverts
-/// everything. A loosening is pushed only where no other scope on the target's path holds tighter, and only to targets that are
+/// Guarantee: every push is bounded, the target's own word decides whether it worked, and {Pushed} tells it. A caller short of
+/// gas reverts everything. A loosening is pushed only where no other scope on the target's path holds tighter, and only to targets that are
 /// tighter now, so that no recovery of one scope opens what another one closed.
 /// Trust: targets for their own budgets. Failure modes: a target that lies about its word can make the recovery of its scope begin as
 /// late as was asked for, and its own closing look done.
 abstract contract Scopes is Council, Lock {
     using ScopeState for Scope;
 
+    /// @param called targets that were called
     /// @param okBitmap targets that are as tight as asked, or took a loosening
     /// @param until the longest end that one of them granted
     /// @param s0 the longest S0 that one of them has left
     struct Result {
+        uint256 called;
         uint256 okBitmap;
         uint40 until;
         uint256 s0;
@@ -33,7 +35,8 @@ abstract contract Scopes is Council, Lock {
 
     event ScopeAdded(bytes32 indexed scope, bytes32 indexed parent);
     event TargetEnrolled(bytes32 indexed scope, address indexed target);
-    event Pushed(bytes32 indexed scope, address indexed target, bool ok, uint40 grantedUntil);
+    /// @notice Bitmaps in the order of {targets}: which were called, and which of them did as asked.
+    event Pushed(bytes32 indexed scope, uint256 called, uint256 ok);
 
     error InvalidConfiguration();
     error UnknownScope(bytes32 scope);
@@ -52,8 +55,6 @@ abstract contract Scopes is Council, Lock {
     uint256 private constant MAX_CHILDREN = 32;
     uint256 private constant MAX_TARGETS = 32;
     uint256 private constant PUSH_GAS = 120_000;
-    /// @dev EIP-150 keeps a 64th part back. Enough for a push, the reading back and what is left to write down.
-    uint256 private constant PUSH_FLOOR = (PUSH_GAS + BoundedCall.READ_GAS) * 64 / 63 + 50_000;
     uint256 internal constant ALL = type(uint256).max;
 
     /// @notice Limiter capacity that a trip leaves, in bps.
@@ -181,7 +182,7 @@ abstract contract Scopes is Council, Lock {
         if (r.until > end) r.until = end;
         // A WATCH adds nothing to anything tighter.
         if (r.mode == Mode.WATCH && s.flags & ScopeState.TIGHT != 0) revert NothingTightened(scope);
-        (r.factorBps, r.episodeId, r.epoch) = (tripFactorBps, s.episodeId, s.epoch);
+        (r.factorBps, r.episodeId) = (tripFactorBps, s.episodeId);
         Result memory result = _push(scope, s.targets, r, reason, ALL, false);
         okBitmap = result.okBitmap;
         if (okBitmap == 0 || !s.join(r.mode, r.mask, result.until, result.s0)) revert NothingTightened(scope);
@@ -198,7 +199,7 @@ abstract contract Scopes is Council, Lock {
         (r.mode, r.stage, r.until) = _now(s);
         bool live = r.mode != Mode.RECOVERING && r.mode != Mode.NORMAL && r.mode != Mode.EXIT;
         r.mask = live ? s.mask & Classes.closable(r.mode) : s.mask;
-        (r.factorBps, r.episodeId, r.epoch) = (tripFactorBps, s.episodeId, s.epoch);
+        (r.factorBps, r.episodeId) = (tripFactorBps, s.episodeId);
         // The council prolongs what is live; a target that lags has to be closed first, and pays for that itself.
         r.origin = !live || !laggingOnly ? Origin.COUNCIL : s.tripCount == 0 ? Origin.SENSOR : Origin.GUARDIAN;
         return _push(scope, s.targets, r, reason, wanted, laggingOnly).okBitmap;
@@ -207,9 +208,12 @@ abstract contract Scopes is Council, Lock {
     /// @dev Calls all targets of a scope with the same data, best effort, without reading anything back.
     function _callAll(bytes32 scope, bytes memory data) internal {
         uint256 count = _load(scope).targets;
+        uint256 okBitmap;
         for (uint256 i; i < count; ++i) {
-            emit Pushed(scope, targets[scope][i], _call(targets[scope][i], data), 0);
+            (bool called,) = _call(targets[scope][i], data);
+            if (called) okBitmap |= 1 << i;
         }
+        emit Pushed(scope, (1 << count) - 1, okBitmap);
     }
 
     // ---------------------------------------------------------------- inside
@@ -219,46 +223,46 @@ abstract contract Scopes is Council, Lock {
         returns (Result memory result)
     {
         bytes memory data = abi.encodeCall(IFailSafe.failsafeArm, (r, reason));
-        bool loosens = r.mode == Mode.NORMAL || r.mode == Mode.RECOVERING;
+        bool loosens = _loosens(r);
         for (uint256 i; i < count; ++i) {
             if (wanted >> i & 1 == 0) continue;
             address target = targets[scope][i];
             if (loosens && _heldElsewhere(scope, target, FailSafeWord.rank(r.mode, r.stage))) continue;
             if (loosens || laggingOnly) {
-                (bool there,,) = _meets(target, r, r.until);
+                (bool there,,) = _meets(_wordOf(target), r, false);
                 if (there) continue;
             }
-            bool called = _call(target, data);
-            // A target that refused but is already as tight as asked, for as long, is no failure.
-            (bool ok, uint40 until, uint256 s0) = _meets(target, r, called ? uint40(block.timestamp) + 1 : r.until);
-            // Of a loosening, a target takes as much as its own dwells allow.
-            if (loosens) ok = called;
-            if (ok) {
-                result.okBitmap |= 1 << i;
-                if (until > result.until) result.until = until;
-                if (s0 > result.s0) result.s0 = s0;
-            }
-            emit Pushed(scope, target, ok, until);
+            result.called |= 1 << i;
+            (bool ok, uint40 until, uint256 s0) = _pushTo(target, data, r);
+            if (!ok) continue;
+            result.okBitmap |= 1 << i;
+            if (until > result.until) result.until = until;
+            if (s0 > result.s0) result.s0 = s0;
         }
+        emit Pushed(scope, result.called, result.okBitmap);
     }
 
-    /// @dev Whether what a target says of itself is at least what was asked: as open for a loosening, else as tight, until `least`.
+    function _pushTo(address target, bytes memory data, Restriction memory r)
+        private
+        returns (bool ok, uint40 until, uint256 s0)
+    {
+        (bool called, uint256 word) = _call(target, data);
+        // A target that refused but is already as tight as asked, for as long, is no failure.
+        return _meets(called ? FailSafeWord.sound(word) : _wordOf(target), r, called);
+    }
+
+    /// @dev Whether `word`, what a target says of itself, is what was asked: as open for a loosening, else as tight, for as long.
+    /// @param called whether it took the push: then it may have granted less time, or loosened less, as its own bounds have it
     /// @return ok whether it is
     /// @return until end of what was asked, never later than asked
     /// @return s0 seconds of S0 that follow a halt
-    function _meets(address target, Restriction memory r, uint40 least)
+    function _meets(uint256 word, Restriction memory r, bool called)
         private
         view
         returns (bool ok, uint40 until, uint256 s0)
     {
-        uint256 word;
-        (ok, word,) =
-            BoundedCall.readWithin(BoundedCall.READ_GAS, target, abi.encodeCall(IFailSafe.failsafeWord, ()), 1);
-        if (!ok) return (false, 0, 0);
+        if (_loosens(r)) return (called || (word != 0 && _rank(word) <= FailSafeWord.rank(r.mode, r.stage)), 0, 0);
         Mode mode = FailSafeWord.modeOf(word);
-        if (r.mode == Mode.NORMAL || r.mode == Mode.RECOVERING) {
-            return (_rank(word) <= FailSafeWord.rank(r.mode, r.stage), 0, 0);
-        }
         if (mode == Mode.EXIT) return (true, r.until, 0);
         if (mode != r.mode && _rank(word) < FailSafeWord.rank(r.mode, 0)) return (false, 0, 0);
         // Below a halt or S0 a RESTRICTED waits, and ends later than they do.
@@ -266,7 +270,18 @@ abstract contract Scopes is Council, Lock {
         until = end < r.until ? uint40(end) : r.until;
         s0 = FailSafeWord.s0LeftOf(word);
         if (s0 > s0Dwell) s0 = s0Dwell;
-        ok = r.mask & ~FailSafeWord.maskOf(word) == 0 && until >= least;
+        ok = r.mask & ~FailSafeWord.maskOf(word) == 0 && (called ? until > block.timestamp : until >= r.until);
+    }
+
+    /// @dev What a target says of itself; 0, which no target is, when it does not answer or its answer is no word.
+    function _wordOf(address target) private view returns (uint256 word) {
+        bytes memory question = abi.encodeCall(IFailSafe.failsafeWord, ());
+        (, word,) = BoundedCall.readWithin(BoundedCall.READ_GAS, target, question, 1);
+        return FailSafeWord.sound(word);
+    }
+
+    function _loosens(Restriction memory r) private pure returns (bool) {
+        return r.mode == Mode.NORMAL || r.mode == Mode.RECOVERING;
     }
 
     function _rank(uint256 word) private pure returns (uint256) {
@@ -283,11 +298,12 @@ abstract contract Scopes is Council, Lock {
         return false;
     }
 
-    /// @dev Fixed gas, or {BoundedCall-GasTooLow}; nothing of the answer is copied, which Solidity would do.
-    function _call(address target, bytes memory data) private returns (bool called) {
-        if (gasleft() < PUSH_FLOOR) revert BoundedCall.GasTooLow(gasleft(), PUSH_FLOOR);
+    /// @dev Fixed gas, or {BoundedCall-GasTooLow}; one word of the answer is copied, of which Solidity would copy all.
+    function _call(address target, bytes memory data) private returns (bool called, uint256 word) {
+        BoundedCall.requireGas(PUSH_GAS + BoundedCall.READ_GAS);
         assembly ("memory-safe") {
-            called := call(PUSH_GAS, target, 0, add(data, 32), mload(data), 0, 0)
+            called := call(PUSH_GAS, target, 0, add(data, 32), mload(data), 0, 32)
+            if and(called, gt(returndatasize(), 31)) { word := mload(0) }
         }
     }
 }

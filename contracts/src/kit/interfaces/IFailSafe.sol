@@ -5,12 +5,9 @@ import {Restriction} from "../Types.sol";
 
 /// @notice What a controller and everyone else can ask of a guarded contract.
 interface IFailSafe {
-    event Armed(
-        uint8 mode, uint32 mask, uint40 until, uint16 factorBps, uint8 origin, uint32 indexed episodeId, bytes32 reason
-    );
+    /// @notice What {failsafeArm} left in force, as {failsafeWord} answers it: mode, stage, closed classes, ends, grace, factor, payer.
+    event Armed(uint256 word, uint32 indexed episodeId, bytes32 reason);
     event Clamped(uint40 asked, uint40 granted);
-    event StageSet(uint8 stage);
-    event GraceSet(uint40 until);
     event InsolventSet(bool insolvent);
     event HoldSet(uint32 mask);
     event GapWaived();
@@ -39,8 +36,8 @@ interface IFailSafe {
     /// For COUNCIL: the mode in force prolongs it up to day 21 of the episode; RECOVERING with stage 0 or 1 releases a live
     /// restriction; RECOVERING with a later stage, and NORMAL, need the dwell floors of all stages before; NORMAL also ends a
     /// WATCH. What this opens, opens in the next second. EXIT is terminal for everybody.
-    /// @return effectiveUntil second until which the restriction holds
-    function failsafeArm(Restriction calldata r, bytes32 reason) external returns (uint40 effectiveUntil);
+    /// @return word what is in force now, as {failsafeWord} answers it: the controller's check of a push
+    function failsafeArm(Restriction calldata r, bytes32 reason) external returns (uint256 word);
 
     /// @notice Sets or clears the insolvency bit, which holds S0. Controller only.
     function failsafeInsolvent(bool insolvent) external;
@@ -58,7 +55,7 @@ interface IFailSafe {
     /// @notice Stored words and what they mean now.
     function failsafeState() external view returns (Restriction memory stored, Restriction memory effective);
 
-    /// @notice The restriction in force, packed as in {FailSafeWord}: one cold slot, for the controller's check after a push.
+    /// @notice The restriction in force, packed as in {FailSafeWord}: one cold slot, for the controller's check of who refused a push.
     function failsafeWord() external view returns (uint256 word);
 
     /// @notice Whether payouts in S1 to S3 are bounded by what an account was owed before the incident.

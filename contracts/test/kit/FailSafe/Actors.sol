@@ -173,6 +173,8 @@ contract Actors is Assert {
             yes(before.mask & ~next.mask == 0, "T1, T6: closed stays closed in this second");
             atMost(next.factorBps, before.factorBps, "T1, T6: the factor too");
             yes(!ended, "T10: nothing lands in EXIT");
+            bool armed = bytes4(data) == IFailSafe.failsafeArm.selector;
+            yes(!armed || abi.decode(answer, (uint256)) == vault.failsafeWord(), "the answer is the word in force");
         } else {
             bytes4 error_ = bytes4(answer);
             yes(answer.length >= 4 && error_ != 0x4e487b71 && error_ != 0x08c379a0, "T11: typed");

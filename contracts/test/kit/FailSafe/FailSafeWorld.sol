@@ -99,7 +99,9 @@ abstract contract FailSafeWorld is Assert {
     }
 
     function _arm(Restriction memory r) internal returns (uint40) {
-        return vault.failsafeArm(r, "test");
+        uint256 word = vault.failsafeArm(r, "test");
+        eq(word, vault.failsafeWord(), "the answer is the word in force");
+        return FailSafeWord.untilOf(word);
     }
 
     function _halt(uint256 secs) internal returns (uint40) {

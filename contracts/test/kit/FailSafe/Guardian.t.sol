@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Classes} from "../../../src/kit/Classes.sol";
+import {FailSafeWord, Hot} from "../../../src/kit/FailSafeWord.sol";
 import {Mode, Origin, Restriction} from "../../../src/kit/Types.sol";
 import {IFailSafe} from "../../../src/kit/interfaces/IFailSafe.sol";
 import {FailSafeWorld} from "./FailSafeWorld.sol";
@@ -216,26 +217,26 @@ contract GuardianTest is FailSafeWorld {
     }
 
     function test_EveryEffectIsTold() public {
-        uint40 until = uint40(START + 10 hours);
+        Hot memory h;
+        (h.mode, h.mask, h.factorBps, h.until) = (Mode.HALTED, ALL, 5_000, uint40(START + 10 hours));
+        (h.graceUntil, h.episodeStart, h.s0Left) = (h.until + GRACE, uint40(START), uint24(S0));
         vm.expectEmit(true, true, true, true, address(vault));
-        emit IFailSafe.GraceSet(until + GRACE);
-        vm.expectEmit(true, true, true, true, address(vault));
-        emit IFailSafe.Armed(3, ALL, until, 5_000, 0, 1, "test");
+        emit IFailSafe.Armed(FailSafeWord.pack(h), 1, "test");
         _halt(10 hours);
         vm.warp(START + 1 hours);
-        until = uint40(block.timestamp) + S0;
+        (h.mode, h.openAt, h.until, h.s0Left) =
+        (Mode.RECOVERING, uint40(block.timestamp), uint40(block.timestamp) + S0, 0);
+        h.graceUntil = h.openAt + 1 + GRACE;
         vm.expectEmit(true, true, true, true, address(vault));
-        emit IFailSafe.GraceSet(uint40(block.timestamp) + 1 + GRACE);
-        vm.expectEmit(true, true, true, true, address(vault));
-        emit IFailSafe.Armed(5, ALL, until, 2_500, 1, 1, "test");
-        vm.expectEmit(true, true, true, true, address(vault));
-        emit IFailSafe.StageSet(0);
+        emit IFailSafe.Armed(FailSafeWord.pack(h), 1, "test");
         _release();
         vm.expectEmit(true, true, true, true, address(vault));
         emit IFailSafe.InsolventSet(true);
         vault.failsafeInsolvent(true);
+        (h.mode, h.origin, h.factorBps) = (Mode.EXIT, Origin.COUNCIL, 2_500);
+        (h.until, h.episodeStart) = (FOREVER, 0);
         vm.expectEmit(true, true, true, true, address(vault));
-        emit IFailSafe.Armed(4, ALL, FOREVER, 2_500, 1, 1, "test");
+        emit IFailSafe.Armed(FailSafeWord.pack(h), 1, "test");
         _exit();
     }
 
@@ -405,7 +406,8 @@ contract GuardianTest is FailSafeWorld {
         uint256 tight = 0;
         while (true) {
             Restriction memory r = _ask(Mode.RESTRICTED, E, 24 hours, Origin.GUARDIAN);
-            try vault.failsafeArm(r, "") returns (uint40 until) {
+            try vault.failsafeArm(r, "") returns (uint256 word) {
+                uint40 until = FailSafeWord.untilOf(word);
                 tight += until - block.timestamp;
                 vm.warp(until);
             } catch (bytes memory answer) {

@@ -14,6 +14,7 @@ contract MockTarget {
         EAT_GAS,
         BOMB,
         IGNORE,
+        GARBAGE,
         REENTER
     }
 
@@ -47,9 +48,10 @@ contract MockTarget {
         return _last;
     }
 
-    function failsafeArm(Restriction calldata r, bytes32) external returns (uint40) {
+    function failsafeArm(Restriction calldata r, bytes32) external returns (uint256) {
         _act();
-        if (behaviour == Behaviour.IGNORE) return r.until;
+        if (behaviour == Behaviour.IGNORE) return _word;
+        if (behaviour == Behaviour.GARBAGE) return type(uint256).max;
         ++calls;
         _last = r;
         Hot memory h = FailSafeWord.unpack(_word).effective(block.timestamp, 24 hours);
@@ -64,8 +66,7 @@ contract MockTarget {
             if (until > h.until) h.until = until;
             if (h.episodeStart == 0) (h.episodeStart, h.s0Left) = (uint40(block.timestamp), 6 hours);
         }
-        _word = h.pack();
-        return h.until;
+        return _word = h.pack();
     }
 
     function failsafeInsolvent(bool insolvent_) external {
@@ -84,6 +85,7 @@ contract MockTarget {
     }
 
     function failsafeWord() external view returns (uint256) {
+        if (behaviour == Behaviour.GARBAGE) return type(uint256).max;
         return FailSafeWord.unpack(_word).effective(block.timestamp, 24 hours).pack();
     }
 

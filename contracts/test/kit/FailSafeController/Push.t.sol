@@ -11,7 +11,7 @@ import {MockTarget} from "./MockTarget.sol";
 
 /// @notice Targets that fail in every way, and callers with too little gas.
 contract PushTest is ControllerWorld {
-    event Pushed(bytes32 indexed scope, address indexed target, bool ok, uint40 grantedUntil);
+    event Pushed(bytes32 indexed scope, uint256 called, uint256 ok);
 
     MockTarget[] internal targets;
 
@@ -33,11 +33,23 @@ contract PushTest is ControllerWorld {
             sound.behave(MockTarget.Behaviour.OBEY);
         }
         vm.expectEmit(true, true, true, true, address(controller));
-        emit Pushed(MARKET, address(targets[1]), false, 0);
+        emit Pushed(MARKET, 0xff, 0xf0);
         eq(_trip(_halt(1 hours)), 0xf0, "the four sound ones");
         for (uint256 n; n < 4; ++n) {
             eq(uint8(targets[n].mode()), uint8(Mode.NORMAL), "the bad ones are as they were");
         }
+    }
+
+    /// @dev Answers that name no mode made the whole trip panic.
+    function test_AnAnswerThatIsNoWordStopsNobody() public {
+        targets[0].behave(MockTarget.Behaviour.GARBAGE);
+        eq(_trip(_halt(1 hours)), 14, "the sound ones");
+        vm.expectRevert(abi.encodeWithSelector(Scopes.NothingTightened.selector, MARKET));
+        controller.retry(MARKET, 1);
+        vm.warp(block.timestamp + 1);
+        vm.prank(COUNCIL);
+        controller.release(MARKET);
+        eq(uint8(targets[1].mode()), uint8(Mode.RECOVERING), "released");
     }
 
     /// @dev A bomb costs the target its own gas, and the caller no memory.

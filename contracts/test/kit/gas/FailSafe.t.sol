@@ -55,8 +55,7 @@ contract Pusher {
         (r.until, r.factorBps, r.episodeId) = (uint40(block.timestamp + 72 hours), 5_000, 1);
         gas = gasleft();
         for (uint256 i = from; i < to; ++i) {
-            targets[i].failsafeArm(r, "incident");
-            require(targets[i].failsafeWord() != 1, "armed");
+            require(targets[i].failsafeArm(r, "incident") != 1, "armed");
         }
         gas -= gasleft();
     }

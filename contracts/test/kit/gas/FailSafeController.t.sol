@@ -56,7 +56,7 @@ contract FailSafeControllerGas is ControllerWorld {
         uint256 ok = controller.trip(i);
         uint256 gas = vm.lastCallGas().gasTotalUsed;
         eq(ok, 1, "all tightened");
-        _report("trip, 1 target", 60_000, 95_000, gas);
+        _report("trip, 1 target", 60_000, 88_500, gas);
     }
 
     function test_Gas_Trip10() public {
@@ -65,7 +65,7 @@ contract FailSafeControllerGas is ControllerWorld {
         uint256 ok = controller.trip(i);
         uint256 gas = vm.lastCallGas().gasTotalUsed;
         eq(ok, 0x3ff, "all tightened");
-        _report("trip, 10 targets", 250_000, 460_000, gas);
+        _report("trip, 10 targets", 250_000, 382_500, gas);
     }
 
     function test_Gas_TripBySig() public {
@@ -75,7 +75,7 @@ contract FailSafeControllerGas is ControllerWorld {
         uint256 ok = controller.tripBySig(i, sigs);
         uint256 gas = vm.lastCallGas().gasTotalUsed;
         eq(ok, 1, "all tightened");
-        _report("tripBySig, 2 of 3, 1 target", 90_000, 117_000, gas);
+        _report("tripBySig, 2 of 3, 1 target", 90_000, 109_600, gas);
     }
 
     /// @dev The market's primary is one key.

@@ -28,7 +28,6 @@ sol! {
         uint8 stage;
         uint8 origin;
         uint32 episodeId;
-        uint32 epoch;
     }
 
     struct Version {
