@@ -62,7 +62,7 @@ fn gas_table(measured: &Measured) -> String {
             (Some(theirs), Some(name)) => format!("{}, {name}", grouped(theirs)),
             _ => "none measured".to_owned(),
         };
-        let mark = if row.ours > row.goal { " (above the goal)" } else { "" };
+        let mark = if row.above_goal() { " (above the goal)" } else { "" };
         let (goal, ours) = (grouped(row.goal), grouped(row.ours));
         table.push_str(&format!("| {} | {goal} | {ours}{mark} | {peer} |\n", row.operation));
     }

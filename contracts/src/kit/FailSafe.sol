@@ -312,11 +312,13 @@ abstract contract FailSafe is IFailSafe, FlowCounters, Lock {
     function _load() private view returns (Hot memory h, Cold memory c, Rules memory rules) {
         Layout storage $ = _layout();
         uint256 word = $.hot;
-        (h, c, rules) = (word.unpack(), $.cold.unpackCold(), _rules());
+        (c, rules) = ($.cold.unpackCold(), _rules());
         c.drain(rules.budgets, rules.time);
         uint256 from = c.frozenFrom;
         c.frozenFrom = uint40(rules.time);
+        // The common word has nothing to unpack.
         if (word == FailSafeWord.HEALTHY) return (h, c, rules);
+        h = word.unpack();
         c.frozenStored += uint32(h.frozen(from, rules.time));
         h.effective(rules.time, rules.dwell(1));
     }

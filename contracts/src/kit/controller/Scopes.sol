@@ -15,8 +15,8 @@ import {Scope, ScopeState} from "./ScopeState.sol";
 /// @dev Problem: one target that reverts, burns its gas, answers with a megabyte or is gone must not stop the others, and a caller
 /// with little gas must not make a sound target look broken.
 /// Guarantee: every push is bounded, the target's own word decides whether it worked, and {Pushed} tells it. A caller short of
-/// gas reverts everything. A loosening is pushed only where no other scope on the target's path holds tighter, and only to targets that are
-/// tighter now, so that no recovery of one scope opens what another one closed.
+/// gas reverts everything. A loosening is pushed only where no other scope on the target's path holds tighter, and only to
+/// targets that are tighter now, so that no recovery of one scope opens what another one closed.
 /// Trust: targets for their own budgets. Failure modes: a target that lies about its word can make the recovery of its scope begin as
 /// late as was asked for, and its own closing look done.
 abstract contract Scopes is Council, Lock {
