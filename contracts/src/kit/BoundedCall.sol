@@ -20,8 +20,8 @@ library BoundedCall {
         if (gasleft() < needed) revert GasTooLow(gasleft(), needed);
     }
 
-    /// @notice First two words of the answer. `ok` is false when the call reverts, runs out of gas or answers fewer than
-    /// `words` words.
+    /// @notice First two words of the answer. `ok` is false, and both are 0, when the call reverts, runs out of gas or answers
+    /// fewer than `words` words.
     function read(address target, bytes memory data, uint256 words)
         internal
         view

@@ -129,7 +129,7 @@ abstract contract FlowLimiter {
     function applyRaise(bytes32 key) external {
         _limitRequireOpen(Classes.ADMIN);
         Raise memory next = _limit(key).pending;
-        if (next.eta == 0 || block.timestamp < next.eta || block.timestamp > next.eta + RAISE_LIFETIME) {
+        if (block.timestamp < next.eta || block.timestamp > next.eta + RAISE_LIFETIME) {
             revert RaiseNotDue(key, next.eta);
         }
         _configure(key, _wordOf(key).toUnits(next.cap, next.window), next.window);

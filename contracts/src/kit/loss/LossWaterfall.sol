@@ -147,7 +147,7 @@ contract LossWaterfall is Lock {
         (uint256 before,) = source.deficit(market);
         layer.absorb(market, amount);
         (uint256 afterwards,) = source.deficit(market);
-        if (afterwards > before || before - afterwards != amount) revert WrongFall(before, afterwards, amount);
+        if (afterwards + amount != before) revert WrongFall(before, afterwards, amount);
     }
 
     /// @notice What {coverDeficit} would take from each layer now, unless a layer fails in paying.
@@ -186,8 +186,7 @@ contract LossWaterfall is Lock {
     }
 
     function _running(bytes32 market) private view returns (bool) {
-        uint40 ripeAt = windowOf[market].ripeAt;
-        return ripeAt != 0 && block.timestamp < ripeAt + NOTICE;
+        return block.timestamp < windowOf[market].ripeAt + NOTICE;
     }
 
     /// @dev What layer `i` would bear of `left`.

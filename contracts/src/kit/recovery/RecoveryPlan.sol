@@ -146,7 +146,7 @@ contract RecoveryPlan is IInsolvencyVerdict {
     function advance(bytes32 scope) external {
         (IFailSafeController.Episode memory e, Ramp memory r,) = _load(scope);
         uint40 readyAt = r.stage == 0 ? r.since : _later(r.since + dwellOf(r.stage), r.heldUntil);
-        if (r.stage == 0 || block.timestamp < readyAt) revert HeldUntil(scope, r.stage, readyAt);
+        if (block.timestamp < readyAt) revert HeldUntil(scope, r.stage, readyAt);
         if (r.stage == 1) {
             (bool live,) = _solvency(scope);
             live = live && r.pricesLiveSince != 0 && block.timestamp >= r.pricesLiveSince + grace;
@@ -278,9 +278,8 @@ contract RecoveryPlan is IInsolvencyVerdict {
             BoundedCall.read(address(s.deficit), abi.encodeCall(IDeficitSource.deficit, (scope)), 2);
         if (!ok || amount != 0 || !_young(asOf)) revert NotGreen(address(s.deficit));
         for (uint256 i = 0; i < s.probes.length; ++i) {
-            uint256 green;
-            (ok, green,) = BoundedCall.read(address(s.probes[i]), abi.encodeCall(IProbe.green, ()), 1);
-            if (!ok || green != 1) revert NotGreen(address(s.probes[i]));
+            (, uint256 green,) = BoundedCall.read(address(s.probes[i]), abi.encodeCall(IProbe.green, ()), 1);
+            if (green != 1) revert NotGreen(address(s.probes[i]));
         }
     }
 

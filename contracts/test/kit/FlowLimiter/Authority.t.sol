@@ -214,6 +214,30 @@ contract FlowLimiterAuthority is LimiterWorld {
         vm.stopPrank();
     }
 
+    /// @dev The last unit that a cap has room for, and not one more.
+    function test_RaisesUpToTheRoomOfAWord() public {
+        uint256 most = type(uint80).max;
+        vm.prank(COUNCIL);
+        vm.expectRevert(
+            abi.encodeWithSelector(FlowBucket.CapOutOfRange.selector, most + 1, uint256(WINDOW) << 16, most)
+        );
+        vault.scheduleRaise(key, (most + 1) * UNIT, WINDOW);
+        vm.warp(_schedule(most * UNIT, WINDOW));
+        vault.applyRaise(key);
+        (uint256 cap,,) = vault.limitOf(key);
+        eq(cap, most * UNIT, "all of it");
+        _skip(WINDOW);
+        eq(vault.available(key), cap, "and spendable");
+    }
+
+    function test_AShorterWindowAloneIsAChange() public {
+        vm.warp(_schedule(CAP, WINDOW / 2));
+        vault.applyRaise(key);
+        _drain();
+        _skip(WINDOW / 2);
+        eq(vault.available(key), CAP, "refills in half the time");
+    }
+
     /// @dev A key that was not touched refills up to the raise at the old rate, and not a second at the new one.
     function testFuzz_T6_RaiseIsNoRefill(uint256 spent, uint256 secs, uint256 cap, uint24 window) public {
         uint40 eta = _schedule(clamp(cap, CAP + UNIT, CAP * 1000), uint24(clamp(window, 1, WINDOW)));

@@ -146,6 +146,8 @@ contract FlowLimiterRules is LimiterWorld {
         vault.arm(false, type(uint16).max, 0);
         _refusedSpend(ALICE, CAP + 1, CAP);
         _spend(ALICE, CAP);
+        _skip(WINDOW);
+        eq(vault.available(key), CAP, "nor does it refill to more");
     }
 
     function test_UntouchedKeyShowsWhatItHadAfterTheThrottle() public {

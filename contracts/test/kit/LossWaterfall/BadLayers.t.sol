@@ -23,7 +23,8 @@ contract BadLayer is ILossLayer {
         REENTER,
         HIDE,
         HIDE_BURN,
-        HIDE_BOMB
+        HIDE_BOMB,
+        HEAVY
     }
 
     Market private immutable _market;
@@ -56,6 +57,11 @@ contract BadLayer is ILossLayer {
             assembly {
                 revert(0, 800000)
             }
+        }
+        if (habit == Habit.HEAVY) {
+            uint256 rest = gasleft() - 800_000;
+            while (gasleft() > rest) {}
+            _market.writeDown(market, amount);
         }
         if (habit == Habit.LESS) _market.writeDown(market, amount - 1);
         if (habit == Habit.MORE) _market.writeDown(market, amount + 1);
@@ -138,10 +144,29 @@ contract BadLayersTest is WaterfallWorld {
     /// @dev A relayer with little gas cannot have a sound layer skipped.
     function test_ShortOfGasSkipsNobody() public {
         bad.set(BadLayer.Habit.HIDE);
+        _coverWithLittleGas();
+        eq(coin.balanceOf(TREASURY), 50, "treasury paid");
+    }
+
+    /// @dev Nor the last one, after which no other asks for gas: what the earlier ones paid would let the call pass without it.
+    function test_ShortOfGasSkipsTheLastNeither() public {
+        bad.set(BadLayer.Habit.HIDE);
+        vm.prank(TREASURY);
+        coin.approve(address(treasury), 20);
+        vm.prank(address(junior));
+        coin.transfer(STAKER, 200);
+        vm.etch(address(mutual), address(bad).code);
+        BadLayer(address(mutual)).set(BadLayer.Habit.HEAVY);
+        _coverWithLittleGas();
+        eq(coin.balanceOf(TREASURY), 80, "treasury paid its part");
+        eq(market.debt(A), 0, "and the last layer the rest");
+    }
+
+    /// @dev Covers 50 with the least gas that does.
+    function _coverWithLittleGas() private {
         market.lose(A, 50);
-        for (uint256 gas_ = 100_000; gas_ < 1_500_000; gas_ += 10_000) {
+        for (uint256 gas_ = 100_000; gas_ < 2_000_000; gas_ += 10_000) {
             try waterfall.coverDeficit{gas: gas_}(A) {
-                eq(coin.balanceOf(TREASURY), 50, "treasury paid");
                 return;
             } catch (bytes memory data) {
                 yes(data.length == 0 || bytes4(data) == BoundedCall.GasTooLow.selector, "for want of gas");
@@ -184,6 +209,14 @@ contract BadLayersTest is WaterfallWorld {
         eq(junior.totalAssets(), 170, "junior");
     }
 
+    function test_ALayerThatCollectsLessSaysSo() public {
+        coin.setHabit(Coin.Habit.FEE);
+        coin.mint(address(treasury), 1); // what somebody left there does not make up for the fee
+        vm.prank(address(waterfall));
+        vm.expectRevert(abi.encodeWithSelector(PayingLayer.CollectedLess.selector, 49, 50));
+        treasury.absorb(A, 50);
+    }
+
     function test_OnlyTheWaterfallDrawsOnALayer() public {
         vm.expectRevert(abi.encodeWithSelector(PayingLayer.NotWaterfall.selector, address(this)));
         treasury.absorb(A, 1);
@@ -199,5 +232,9 @@ contract BadLayersTest is WaterfallWorld {
         new TreasuryLayer(address(waterfall), market, IToken(address(coin)), address(0));
         vm.expectRevert(abi.encodeWithSelector(PayingLayer.ZeroAddress.selector));
         new TreasuryLayer(address(0), market, IToken(address(coin)), TREASURY);
+        vm.expectRevert(abi.encodeWithSelector(PayingLayer.ZeroAddress.selector));
+        new TreasuryLayer(address(waterfall), Market(address(0)), IToken(address(coin)), TREASURY);
+        vm.expectRevert(abi.encodeWithSelector(PayingLayer.ZeroAddress.selector));
+        new TreasuryLayer(address(waterfall), market, IToken(address(0)), TREASURY);
     }
 }

@@ -140,11 +140,26 @@ contract JuniorStakeTest is WaterfallWorld {
         coin.setHabit(Coin.Habit.FEE);
         vm.prank(SECOND);
         eq(junior.deposit(100, SECOND), 98e6, "what arrived");
-        // The deposit inside the transfer is refused, and with it the transfer.
+        // The deposit inside the transfer is refused, although it is paid for, and with it the transfer.
+        coin.mint(address(coin), 1);
+        vm.prank(address(coin));
+        coin.approve(address(junior), 1);
         coin.setHook(address(junior), abi.encodeCall(junior.deposit, (1, SECOND)));
         vm.prank(SECOND);
         vm.expectRevert(abi.encodeWithSelector(SafeToken.TransferFailed.selector, address(coin)));
         junior.deposit(100, SECOND);
+    }
+
+    /// @dev What buys no share stays with who brought it.
+    function test_NoSharesForNothing() public {
+        vm.prank(SECOND);
+        vm.expectRevert(abi.encodeWithSelector(JuniorStakeLayer.NoShares.selector));
+        junior.deposit(0, SECOND);
+        coin.mint(address(junior), 1e12);
+        vm.prank(SECOND);
+        vm.expectRevert(abi.encodeWithSelector(JuniorStakeLayer.NoShares.selector));
+        junior.deposit(100, SECOND);
+        eq(coin.balanceOf(SECOND), 1_000_000, "kept");
     }
 
     function test_RefusesNobody() public {
@@ -159,6 +174,9 @@ contract JuniorStakeTest is WaterfallWorld {
         new JuniorStakeLayer(address(waterfall), market, IToken(address(coin)), c, A, 0);
         vm.expectRevert(abi.encodeWithSelector(PayingLayer.ZeroAddress.selector));
         new JuniorStakeLayer(address(waterfall), market, IToken(address(coin)), c, 0, COOLDOWN);
+        c = IFailSafeController(address(0));
+        vm.expectRevert(abi.encodeWithSelector(PayingLayer.ZeroAddress.selector));
+        new JuniorStakeLayer(address(waterfall), market, IToken(address(coin)), c, A, COOLDOWN);
     }
 
     function _request(uint256 shares) private {

@@ -183,6 +183,8 @@ contract WaterfallTest is WaterfallWorld {
     function test_AmountBeyondUint128IsUnfit() public {
         market.setDebt(A, 1 << 128);
         _expectUnfit(1 << 128, uint40(block.timestamp), 1 << 128, uint40(block.timestamp));
+        market.setDebt(A, type(uint128).max);
+        _cover(A, 60, type(uint128).max - 60, "the largest that is fit");
     }
 
     /// @dev Somebody else repays, in whole or in part, between notice and cover, or the market's own figure moves.

@@ -146,7 +146,7 @@ contract RampTest is RecoveryWorld {
             _expectNotGreen(address(deficit), "a stale figure is no figure");
             deficit.setAsOf(uint40(block.timestamp) + 1);
             _expectNotGreen(address(deficit), "nor is one of tomorrow");
-            deficit.revive();
+            deficit.setAsOf(uint40(block.timestamp) - AGE); // as old as it may be
             for (uint8 bad = 1; bad <= 4; ++bad) {
                 _expectHeld(stage, probe, Gauge.Answer(bad), 1);
                 _expectHeld(stage, deficit, Gauge.Answer(bad), 0);
@@ -154,6 +154,7 @@ contract RampTest is RecoveryWorld {
             _expectHeld(stage, probe2, Gauge.Answer.NOT_BOOL, 1);
             plan.advance(SCOPE);
             eq(controller.orders(stage - 2), stage, "green again");
+            deficit.revive();
             vm.warp(block.timestamp + 1 days);
             vm.etch(address(probe), "");
             if (stage < 5) _expectNotGreen(address(probe), "gone");
@@ -231,6 +232,21 @@ contract RampTest is RecoveryWorld {
             vm.warp(until + 24 hours);
             _expectPricesNotLive("the note of the old ramp is gone");
         }
+    }
+
+    /// @dev No answer is not an old one: where every age will do, it still keeps the stage closed.
+    function test_ADeadSensorIsGreenAtNoAge() public {
+        plan = new RecoveryPlan(IRecoveryController(address(controller)), S0, GRACE, type(uint40).max, K);
+        vm.prank(COUNCIL);
+        plan.enrol(SCOPE, _sensors());
+        vm.warp(_trip(Mode.RESTRICTED, 1 days));
+        _climb(3);
+        deficit.setAsOf(1);
+        for (uint8 bad = 1; bad <= 4; ++bad) {
+            _expectHeld(3, deficit, Gauge.Answer(bad), 0);
+        }
+        plan.advance(SCOPE);
+        eq(controller.orders(1), 3, "an old figure without a loss");
     }
 
     function test_EnrolmentIsForTheCouncil() public {

@@ -27,6 +27,7 @@ contract FakeController is IRecoveryHooks {
 
     function setStage(bytes32, uint8 stage) external {
         orders.push(stage);
+        _episode.mode = Mode.RECOVERING;
     }
 
     function finish(bytes32) external {

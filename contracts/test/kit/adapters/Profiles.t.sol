@@ -167,6 +167,20 @@ contract AdapterProfilesTest is AdapterWorld, AaveWorld {
         eq(adapter.taken(), 0, "ended by itself");
     }
 
+    /// @dev Released early, it stays paused to its end: there is nothing to announce.
+    function test_WithoutTheRightToReopenOnlyTimeEndsIt() public {
+        TimedSubject subject = _timed(false);
+        halt(10 hours);
+        uint256 end = subject.getResumeSinceTimestamp();
+        adapter.failsafeArm(ask(Mode.RECOVERING, 0, 0, Origin.COUNCIL), "test");
+        vm.warp(block.timestamp + S0);
+        notYet(Mode.RECOVERING, 1);
+        yes(subject.isPaused(), "paused to its end");
+        vm.warp(end);
+        adapter.expire();
+        eq(adapter.taken(), 0, "ended by itself");
+    }
+
     function test_ATimedPauseOfOthersIsNotLifted() public {
         TimedSubject subject = _timed(true);
         halt(1 hours);

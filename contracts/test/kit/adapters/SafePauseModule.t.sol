@@ -384,6 +384,16 @@ contract SafePauseModuleTest is SafeWorld, AaveWorld {
         yes(subject.paused(), "the same signature lands once the target works");
     }
 
+    /// @dev That it is paused already shows nothing: the end has to move.
+    function test_APauseThatEndsNoLaterHadNoEffect() public {
+        TimedSubject timed = new TimedSubject(address(this));
+        timed.pauseFor(1 hours);
+        HostileSubject subject = new HostileSubject();
+        arm(address(subject), HostileSubject.pause.selector, "", _timedLever(address(timed), 0, 0));
+        PauseIntent memory intent = intentOf(address(subject), HostileSubject.pause.selector, "");
+        _refuses(intent, abi.encodeWithSelector(Rehearsal.PauseHadNoEffect.selector, address(subject)));
+    }
+
     function test_ATargetWithoutCodeIsNotPaused() public {
         address empty = address(0xC0DE1E55);
         arm(empty, OwnedVault.pause.selector, "", pausableLever(empty));
