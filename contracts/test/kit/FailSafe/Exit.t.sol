@@ -303,11 +303,16 @@ contract ExitTest is FailSafeWorld {
     }
 
     function test_AnAbsurdFlowIsRefused() public {
+        address whale = address(0x3a1e);
         uint256 amount = uint256(type(uint128).max) + 1;
-        token.mint(ALICE, amount);
-        vm.prank(ALICE);
+        token.mint(whale, amount);
+        vm.startPrank(whale);
+        token.approve(address(vault), amount);
         vm.expectRevert(abi.encodeWithSelector(FlowCounters.FlowTooLarge.selector, address(token), amount));
         vault.deposit(amount);
+        vault.deposit(amount - 1);
+        vm.stopPrank();
+        _flows(whale, amount - 1, 0, 0);
     }
 
     function _flows(address account, uint256 deposited, uint256 withdrawn, uint256 movedOut) private view {
