@@ -360,4 +360,10 @@ contract CouncilTest is FailSafeWorld {
         vm.warp(grace);
         _open(Classes.LIQUIDATE, true, "after grace");
     }
+
+    function test_ARefusalNamesTheEndWhereNoGraceFollows() public {
+        uint40 until = _restrict(1 hours, Origin.SENSOR);
+        vm.expectRevert(abi.encodeWithSelector(IFailSafe.ActionClosed.selector, Classes.ENTER, until));
+        vault.act(Classes.ENTER);
+    }
 }

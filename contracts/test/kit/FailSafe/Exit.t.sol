@@ -35,11 +35,25 @@ contract StrategyStub {
         return shares;
     }
 
-    function redeem(uint256 amount, address receiver, address) external returns (uint256) {
+    function redeem(uint256 amount, address receiver, address) public virtual returns (uint256) {
         require(!broken, "broken");
         shares -= amount;
         IToken(asset).transfer(receiver, amount);
         return amount * 2;
+    }
+}
+
+/// @notice Calls back into the vault while it pays back.
+contract ReenteringStrategy is StrategyStub {
+    bytes public refusal;
+
+    constructor(address asset_) StrategyStub(asset_) {}
+
+    function redeem(uint256 amount, address receiver, address owner) public override returns (uint256) {
+        bool ok;
+        (ok, refusal) = msg.sender.call(abi.encodeCall(IFailSafe.failsafeSurrender, (asset)));
+        require(!ok, "reentered");
+        return super.redeem(amount, receiver, owner);
     }
 }
 
@@ -224,6 +238,17 @@ contract ExitTest is FailSafeWorld {
         bytes memory refusal = ReenteringRound(address(round)).refusal();
         yes(bytes4(refusal) == Lock.Reentered.selector, "locked");
         eq(vault.quote(), 1e18, "read again");
+    }
+
+    function test_ALockCoversStrategies() public {
+        _strategy = new ReenteringStrategy(address(token));
+        vault = _deploy(_config());
+        token.mint(address(vault), 7);
+        token.mint(address(_strategy), 40e18);
+        _strategy.invest(40e18);
+        _exit();
+        eq(vault.failsafeRecall(address(_strategy)), 40e18, "got");
+        yes(bytes4(ReenteringStrategy(address(_strategy)).refusal()) == Lock.Reentered.selector, "locked");
     }
 
     /// @dev T10: not even what only makes room for a later halt.

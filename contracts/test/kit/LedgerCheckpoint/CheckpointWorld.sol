@@ -58,7 +58,7 @@ contract ControllerStub {
     }
 }
 
-/// @notice A token that keeps a fee when told to, and calls its receiver.
+/// @notice A token that keeps a fee when told to, and calls its sender and its receiver.
 contract BondToken {
     mapping(address account => uint256) public balanceOf;
     uint256 public fee;
@@ -83,8 +83,8 @@ contract BondToken {
         balanceOf[from] -= amount;
         balanceOf[to] += amount - fee;
         if (to.code.length != 0 && from.code.length != 0) {
-            (bool ok,) = to.call(abi.encodeWithSignature("onPaid()"));
-            ok;
+            (bool ok,) = from.call(abi.encodeWithSignature("onMoved()"));
+            (ok,) = to.call(abi.encodeWithSignature("onMoved()"));
         }
         return true;
     }

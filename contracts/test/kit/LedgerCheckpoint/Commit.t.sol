@@ -184,6 +184,7 @@ contract CommitTest is CheckpointWorld {
         this.deploy(6 hours, BOND, 24 hours - 1);
         vm.expectRevert(abi.encodeWithSelector(AttestedLedger.OutOfBounds.selector, 7 days + 1, 24 hours, 7 days));
         this.deploy(6 hours, BOND, 7 days + 1);
+        this.deploy(7 days, BOND, 7 days);
         vm.expectRevert(abi.encodeWithSelector(AttestedLedger.OutOfBounds.selector, 0, 1, type(uint256).max));
         this.deploy(6 hours, 0, 24 hours);
         AttestedLedger.Terms memory terms = AttestedLedger.Terms("", 1, 24 hours, IToken(address(bondToken)), BOND);

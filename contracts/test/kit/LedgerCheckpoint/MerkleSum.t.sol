@@ -186,6 +186,8 @@ contract MerkleSumTest is Assert {
         leaf.amount = 1 << 128;
         vm.expectRevert(abi.encodeWithSelector(MerkleSum.SumOverflow.selector, uint256(1) << 128));
         _reader.opens(MerkleSum.Opening(0, leaf, ""), MerkleSum.hashOf(leaf), 1 << 128, 1);
+        leaf.amount = (1 << 128) - 1;
+        _reader.opens(MerkleSum.Opening(0, leaf, ""), MerkleSum.hashOf(leaf), type(uint128).max, 1);
     }
 
     function test_PathsHaveTheDepthOfTheTree() public {
