@@ -174,6 +174,27 @@ contract ReentrancyTest is BadTokensWorld {
         eq(bondToken.balanceOf(address(attacker)), BOND, "once");
     }
 
+    /// @dev One lock covers whatever moves tokens or books them.
+    function test_InsideAPaymentNothingElseRuns() public {
+        round = _freshRound();
+        _warm();
+        EmergencyExit.SignedClaim memory c;
+        bytes[6] memory calls = [
+            abi.encodeCall(exit.claimTo, (c, "", "")),
+            abi.encodeCall(exit.fund, (round, address(usd), 1)),
+            abi.encodeCall(exit.fundSubRound, (round, address(usd), "")),
+            abi.encodeCall(exit.sweep, (round, address(usd))),
+            abi.encodeCall(exit.dispute, (round, address(usd), ALICE, "evidence")),
+            abi.encodeCall(exit.contest, (round, address(usd), ALICE))
+        ];
+        for (uint256 i; i < calls.length; ++i) {
+            _fund(round, usd, 40);
+            attacker.onEachTransfer(calls[i]);
+            attacker.run(abi.encodeCall(exit.claim, (round, address(usd), _proof(address(attacker)))));
+            _refused();
+        }
+    }
+
     function _refused() private view {
         yes(!attacker.succeeded(), "the second call failed");
         yes(keccak256(attacker.answer()) == keccak256(abi.encodeWithSelector(Lock.Reentered.selector)), "by the lock");

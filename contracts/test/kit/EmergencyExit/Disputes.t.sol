@@ -217,6 +217,12 @@ contract ExitDisputesTest is ExitWorld {
         exit.resolve(round, address(usd), ALICE, false);
     }
 
+    function test_AContestIsLateAtTheDeadline() public {
+        _reject();
+        vm.warp(block.timestamp + 7 days);
+        _contest_late();
+    }
+
     function test_NothingIsSettledEarly() public {
         vm.expectRevert(abi.encodeWithSelector(Disputes.NotFlagged.selector, ALICE, Rounds.Status.ENTERED));
         exit.settleDispute(round, address(usd), ALICE);

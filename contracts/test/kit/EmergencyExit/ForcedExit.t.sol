@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {BoundedCall} from "../../../src/kit/BoundedCall.sol";
 import {Mode} from "../../../src/kit/Types.sol";
+import {Lock} from "../../../src/kit/Lock.sol";
 import {Credits} from "../../../src/kit/exit/Credits.sol";
 import {EmergencyExit} from "../../../src/kit/exit/EmergencyExit.sol";
 import {ForcedExit} from "../../../src/kit/exit/ForcedExit.sol";
@@ -127,6 +128,35 @@ contract ForcedExitTest is ExitWorld {
         _openRefused(3, 3, 48);
         _open(4);
         eq(controller.opened(), 1, "64 of 1 000");
+    }
+
+    function test_ThreeAccountsWithFivePercentDo() public {
+        _restrict(_in(20 days));
+        _requestAll(17);
+        _request(users[2], 16);
+        _later(14 days);
+        _open(3);
+        eq(controller.opened(), 1, "50 of 1 000");
+        yes(!forced.unserved(0), "of no scope");
+    }
+
+    function test_TimeInAHaltCounts() public {
+        _restrict(_in(20 days));
+        controller.setRestriction(VAULT, Mode.HALTED, _in(20 days), 0);
+        ledger.setMode(Mode.HALTED, _in(20 days));
+        _requestAll(25);
+        _later(14 days);
+        _open(4);
+        eq(controller.opened(), 1, "opened");
+    }
+
+    /// @dev The clock runs while both hold.
+    function test_TheEarlierEndCounts() public {
+        _restrict(_in(20 days));
+        ledger.setMode(Mode.RESTRICTED, _in(5 days));
+        eq(forced.touch(address(ledger)).until, _in(5 days), "of the ledger");
+        controller.setRestriction(VAULT, Mode.RESTRICTED, _in(4 days), 0);
+        eq(forced.touch(address(ledger)).until, _in(4 days), "of the scope");
     }
 
     function test_AccountsMustRise() public {
@@ -284,6 +314,30 @@ contract ForcedExitTest is ExitWorld {
         eq(forced.creditOf(address(usd), users[0]), 7, "credited");
     }
 
+    function test_ALedgerThatSaysTooMuchServesWhatWasAsked() public {
+        ledger.setService(Service.OVERSTATES, 0);
+        _request(users[0], 20);
+        forced.serve(address(usd), users[0]);
+        (uint128 units,,) = forced.requestOf(address(usd), users[0]);
+        eq(units, 0, "left");
+        eq(forced.creditOf(address(usd), users[0]), 20, "credited what came");
+    }
+
+    /// @dev What a service within another brought would be credited twice.
+    function test_AServiceCannotBeCalledFromWithin() public {
+        ledger.setService(Service.PAYS, 0);
+        bytes[2] memory calls = [
+            abi.encodeCall(forced.serve, (address(usd), users[1])),
+            abi.encodeCall(forced.openExit, (address(usd), _list(4), ""))
+        ];
+        for (uint256 i; i < calls.length; ++i) {
+            _request(users[0], 1);
+            ledger.onService(calls[i]);
+            forced.serve(address(usd), users[0]);
+            yes(bytes4(ledger.answer()) == Lock.Reentered.selector, "locked");
+        }
+    }
+
     function test_AWithdrawnRequestIsGone() public {
         _request(users[0], 20);
         _request(users[0], 0);
@@ -299,5 +353,7 @@ contract ForcedExitTest is ExitWorld {
         new ForcedExit(exit, 99_999);
         vm.expectRevert(abi.encodeWithSelector(ForcedExit.ServiceGasOutside.selector, 3_000_001));
         new ForcedExit(exit, 3_000_001);
+        new ForcedExit(exit, 100_000);
+        new ForcedExit(exit, 3_000_000);
     }
 }

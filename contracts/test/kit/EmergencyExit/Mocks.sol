@@ -195,7 +195,8 @@ enum Service {
     BURNS_GAS,
     SHORT_ANSWER,
     BOMB,
-    PAYS_NOTHING
+    PAYS_NOTHING,
+    OVERSTATES
 }
 
 /// @notice A ledger that serves forced exits in `asset`, one unit each, as the test says.
@@ -205,6 +206,8 @@ contract MockServingLedger is MockLedger {
     PlainToken private immutable _asset;
     Service public service;
     uint256 public limit;
+    bytes public answer;
+    bytes private _callBack;
 
     constructor(PlainToken asset) {
         _asset = asset;
@@ -214,7 +217,13 @@ contract MockServingLedger is MockLedger {
         (service, limit) = (service_, limit_);
     }
 
+    /// @dev What it calls before it serves.
+    function onService(bytes calldata callBack) external {
+        _callBack = callBack;
+    }
+
     function forcedExit(address account, address asset, uint256 units) external returns (uint256, uint256) {
+        if (_callBack.length != 0) (, answer) = msg.sender.call(_callBack);
         if (service == Service.REVERTS) revert NotServed();
         if (service == Service.BURNS_GAS) while (true) {}
         if (service == Service.SHORT_ANSWER) {
@@ -231,6 +240,6 @@ contract MockServingLedger is MockLedger {
         uint256 served = service == Service.LIMITED && units > limit ? limit : units;
         _asset.transfer(msg.sender, served);
         _flows[account][asset].withdrawn += uint128(served);
-        return (served, units - served);
+        return service == Service.OVERSTATES ? (served + 1, 0) : (served, units - served);
     }
 }

@@ -173,6 +173,8 @@ contract ExitRoundsTest is ExitWorld {
         uint256 round = controller.openRound(ROOT, ID);
         vm.expectRevert(abi.encodeWithSelector(Credits.AmountTooLarge.selector, 1 << 128));
         exit.activate(round, address(usd));
+        checkpoint.setTotal(ID, address(usd), type(uint128).max);
+        exit.activate(round, address(usd));
     }
 
     function test_UnknownPoolsTakeNothing() public {
@@ -291,7 +293,15 @@ contract ExitRoundsTest is ExitWorld {
         listings[1].asset = address(0);
         vm.expectRevert(zero);
         new EmergencyExit(controller, checkpoint, listings, token, BOND, APPEAL, HEIR);
+        (listings[1].asset, listings[1].ledger) = (address(dai), address(0));
+        vm.expectRevert(zero);
+        new EmergencyExit(controller, checkpoint, listings, token, BOND, APPEAL, HEIR);
         vm.expectRevert(abi.encodeWithSelector(Rounds.TooManyAssets.selector, 9, 8));
         new EmergencyExit(controller, checkpoint, new Rounds.Listing[](9), token, BOND, APPEAL, HEIR);
+        listings = new Rounds.Listing[](8);
+        for (uint160 i; i < 8; ++i) {
+            listings[i] = Rounds.Listing(address(i + 1), address(vault), false);
+        }
+        new EmergencyExit(controller, checkpoint, listings, token, BOND, APPEAL, HEIR);
     }
 }

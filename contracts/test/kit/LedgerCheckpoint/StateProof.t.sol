@@ -293,6 +293,17 @@ contract StateProofTest is Assert {
         _refusesNode(_pair(Mpt.path(key, 0, 3, false), hex"80"), StateProof.NodeMalformed.selector);
     }
 
+    /// @dev The branches above it have used up the key.
+    function test_RefusesABranchBelowTheKey() public {
+        bytes32 key = keccak256(abi.encodePacked(bytes32(0)));
+        bytes[] memory nodes = new bytes[](3);
+        nodes[2] = _branch(17, hex"80");
+        nodes[1] = _branch(17, RlpWriter.text(abi.encodePacked(keccak256(nodes[2]))));
+        nodes[0] = _pair(Mpt.path(key, 0, 63, false), RlpWriter.text(abi.encodePacked(keccak256(nodes[1]))));
+        vm.expectPartialRevert(StateProof.NodeMalformed.selector);
+        _reader.word(keccak256(nodes[0]), 0, abi.encode(nodes));
+    }
+
     function test_RefusesValuesInAnotherForm() public {
         bytes memory path = Mpt.path(keccak256(abi.encodePacked(bytes32(0))), 0, 64, true);
         _refusesNode(_pair(path, hex"80"), Rlp.RlpUnexpectedItem.selector);
