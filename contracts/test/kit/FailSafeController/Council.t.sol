@@ -94,11 +94,20 @@ contract CouncilTest is ControllerWorld {
         controller.confirm(MARKET, start + 10 hours - 1);
         vm.expectRevert(abi.encodeWithSelector(bounds, start + 21 days + 1, start + 10 hours, start + 21 days));
         controller.confirm(MARKET, start + 21 days + 1);
+        controller.confirm(MARKET, start + 10 hours);
         controller.confirm(MARKET, start + 21 days);
         vm.stopPrank();
         eq(controller.episodeOf(MARKET).until, start + 21 days, "prolonged");
         eq(uint8(target.last().origin), uint8(Origin.COUNCIL), "as the council");
         eq(uint8(target.last().mode), uint8(Mode.HALTED), "the mode in force");
+    }
+
+    function test_AConfirmThatReachesNobodyIsNone() public {
+        _trip(_halt(10 hours));
+        target.behave(MockTarget.Behaviour.REFUSE);
+        _council();
+        vm.expectRevert(abi.encodeWithSelector(Scopes.NothingTightened.selector, MARKET));
+        controller.confirm(MARKET, uint40(block.timestamp + 20 hours));
     }
 
     /// @dev What the council granted is not lent to a guardian, and a target that lags is closed from its own budget.
@@ -159,6 +168,9 @@ contract CouncilTest is ControllerWorld {
     }
 
     function test_ReleaseOfRestrictedBeginsAtS1AndOfWatchEnds() public {
+        _council();
+        vm.expectRevert(abi.encodeWithSelector(Exits.NotLive.selector, MARKET));
+        controller.release(MARKET);
         _trip(_intent(MARKET, Mode.WATCH, 10 hours, "watch"));
         vm.warp(block.timestamp + 1);
         _council();
@@ -291,6 +303,7 @@ contract CouncilTest is ControllerWorld {
         vm.expectRevert(abi.encodeWithSelector(Intents.IncidentTooEarly.selector, tripBlock - week - 1, week));
         controller.setIncidentBlock(MARKET, uint40(tripBlock - week - 1));
         controller.setIncidentBlock(MARKET, uint40(tripBlock - 10));
+        vm.warp(start + 48 hours);
         controller.setIncidentBlock(MARKET, uint40(tripBlock - week));
         vm.expectRevert(abi.encodeWithSelector(Scopes.NothingTightened.selector, MARKET));
         controller.setIncidentBlock(MARKET, uint40(tripBlock - 10));

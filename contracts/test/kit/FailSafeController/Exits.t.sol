@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Classes} from "../../../src/kit/Classes.sol";
+import {FailSafeController} from "../../../src/kit/FailSafeController.sol";
 import {ExitCause, Mode, Origin, TripIntent} from "../../../src/kit/Types.sol";
 import {Council} from "../../../src/kit/controller/Council.sol";
 import {CouncilChallenge} from "../../../src/kit/controller/CouncilChallenge.sol";
@@ -61,6 +62,18 @@ contract ExitsTest is ControllerWorld {
         vm.prank(ANYONE);
         controller.openExit(MARKET, ExitCause.UNSERVED, CHECKPOINT);
         _exited();
+    }
+
+    function test_WithoutForcedExitsNoneAreUnserved() public {
+        FailSafeController.Configuration memory c = _configuration();
+        c.forcedExits = address(0);
+        _deploy(c);
+        _council();
+        controller.addScope(MARKET, 0);
+        _seat(MARKET);
+        _enrol(MARKET, 1);
+        _trip(_restrict(1 hours));
+        _notMet(ExitCause.UNSERVED);
     }
 
     function test_SilenceNeedsGuardiansAndCouncilSilent() public {
@@ -131,6 +144,26 @@ contract ExitsTest is ControllerWorld {
         challenge.challenge{value: BOND}(MARKET);
     }
 
+    function test_AChallengeNeedsAControllerAndABond() public {
+        vm.expectRevert(_err(CouncilChallenge.InvalidConfiguration.selector));
+        new CouncilChallenge(FailSafeController(address(0)), BOND);
+        vm.expectRevert(_err(CouncilChallenge.InvalidConfiguration.selector));
+        new CouncilChallenge(controller, 0);
+    }
+
+    /// @dev It stays here for a challenger that cannot take it yet.
+    function test_ABondThatIsNotTakenStays() public {
+        _trip(_restrict(1 hours));
+        vm.deal(address(targets[0]), BOND);
+        vm.prank(address(targets[0]));
+        challenge.challenge{value: BOND}(MARKET);
+        _council();
+        controller.openExit(MARKET, ExitCause.COUNCIL, CHECKPOINT);
+        vm.expectRevert(_err(CouncilChallenge.TransferFailed.selector));
+        challenge.refund(MARKET, 1);
+        eq(address(challenge).balance, BOND, "the bond");
+    }
+
     function test_TheBondComesBackWhenTheEpisodeIsOver() public {
         _trip(_restrict(1 hours));
         _challenge();
@@ -142,6 +175,8 @@ contract ExitsTest is ControllerWorld {
         for (uint8 stage = 2; stage < 5; ++stage) {
             _plan();
             controller.setStage(MARKET, stage);
+            vm.expectRevert(abi.encodeWithSelector(CouncilChallenge.ChallengeStands.selector, MARKET));
+            challenge.refund(MARKET, 1);
         }
         _plan();
         controller.finish(MARKET);
@@ -192,7 +227,7 @@ contract ExitsTest is ControllerWorld {
         bytes[7] memory calls = [
             abi.encodeCall(controller.confirm, (MARKET, uint40(block.timestamp + 1 days))),
             abi.encodeCall(controller.release, (MARKET)),
-            abi.encodeCall(controller.setIncidentBlock, (MARKET, 1)),
+            abi.encodeCall(controller.setIncidentBlock, (MARKET, uint40(block.number - 1))),
             abi.encodeCall(controller.setStage, (MARKET, 2)),
             abi.encodeCall(controller.finish, (MARKET)),
             abi.encodeCall(controller.openExit, (MARKET, ExitCause.COUNCIL, CHECKPOINT)),

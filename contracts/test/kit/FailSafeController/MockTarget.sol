@@ -23,7 +23,9 @@ contract MockTarget {
     Behaviour public behaviour;
     bytes public reentry;
     bool public reentered;
+    bytes public answer;
     uint40 public longest = type(uint40).max;
+    uint24 public s0 = 6 hours;
     uint256 public calls;
     bool public insolvent;
     uint32 public held;
@@ -42,6 +44,10 @@ contract MockTarget {
     /// @dev Grants no second after `until`, as a budget would.
     function grantUntil(uint40 until) external {
         longest = until;
+    }
+
+    function serveS0(uint24 secs) external {
+        s0 = secs;
     }
 
     function last() external view returns (Restriction memory) {
@@ -64,7 +70,7 @@ contract MockTarget {
             uint40 until = r.until < longest ? r.until : longest;
             if (until <= block.timestamp) revert Refused();
             if (until > h.until) h.until = until;
-            if (h.episodeStart == 0) (h.episodeStart, h.s0Left) = (uint40(block.timestamp), 6 hours);
+            if (h.episodeStart == 0) (h.episodeStart, h.s0Left) = (uint40(block.timestamp), s0);
         }
         return _word = h.pack();
     }
@@ -108,7 +114,7 @@ contract MockTarget {
             }
         }
         if (behaviour == Behaviour.REENTER) {
-            (reentered,) = msg.sender.call(reentry);
+            (reentered, answer) = msg.sender.call(reentry);
         }
     }
 }

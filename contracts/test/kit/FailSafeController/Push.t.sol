@@ -3,6 +3,8 @@ pragma solidity 0.8.37;
 
 import {BoundedCall} from "../../../src/kit/BoundedCall.sol";
 import {Classes} from "../../../src/kit/Classes.sol";
+import {FailSafeController} from "../../../src/kit/FailSafeController.sol";
+import {Lock} from "../../../src/kit/Lock.sol";
 import {ExitCause, Mode, Origin, TripIntent} from "../../../src/kit/Types.sol";
 import {Scopes} from "../../../src/kit/controller/Scopes.sol";
 import {IFailSafeController} from "../../../src/kit/interfaces/IFailSafeController.sol";
@@ -84,6 +86,39 @@ contract PushTest is ControllerWorld {
         yes(!targets[0].reentered(), "nor by retry");
     }
 
+    /// @dev Not even by a target that is council and plan itself.
+    function test_NothingIsEnteredFromWithinAPush() public {
+        FailSafeController.Configuration memory c = _configuration();
+        MockTarget target = new MockTarget();
+        (c.council, c.recoveryPlan) = (address(target), address(target));
+        _deploy(c);
+        vm.startPrank(address(target));
+        controller.addScope(MARKET, 0);
+        controller.enrol(address(target), MARKET);
+        controller.setSoftOrigin(address(this), Origin.SENSOR);
+        vm.stopPrank();
+        TripIntent memory i = _halt(1 hours);
+        bytes[12] memory calls = [
+            abi.encodeCall(controller.trip, (i)),
+            abi.encodeCall(controller.tripBySig, (i, new bytes[](0))),
+            abi.encodeCall(controller.softTrip, (MARKET, Mode.WATCH, 0, 1 hours, "inner")),
+            abi.encodeCall(controller.openExit, (MARKET, ExitCause.COUNCIL, abi.encode(1))),
+            abi.encodeCall(controller.retry, (MARKET, 1)),
+            abi.encodeCall(controller.confirm, (MARKET, uint40(block.timestamp + 1 days))),
+            abi.encodeCall(controller.release, (MARKET)),
+            abi.encodeCall(controller.waiveGap, (MARKET)),
+            abi.encodeCall(controller.holdClosed, (MARKET, 0)),
+            abi.encodeCall(controller.setStage, (MARKET, 2)),
+            abi.encodeCall(controller.finish, (MARKET)),
+            abi.encodeCall(controller.setInsolvent, (MARKET, true))
+        ];
+        for (uint256 n; n < calls.length; ++n) {
+            target.behaveReentering(calls[n]);
+            controller.softTrip(MARKET, Mode.WATCH, 0, uint40(1 hours + n), "outer");
+            yes(bytes4(target.answer()) == Lock.Reentered.selector, "locked");
+        }
+    }
+
     function test_EnrolmentWantsCodeAndNoSecondScope() public {
         address fresh = address(new MockTarget());
         vm.startPrank(COUNCIL);
@@ -130,6 +165,19 @@ contract PushTest is ControllerWorld {
         eq(until, block.timestamp + 1 hours, "pull form: until");
         vm.expectRevert(abi.encodeWithSelector(Scopes.UnknownTarget.selector, address(this)));
         controller.restrictionOf(address(this), 0);
+    }
+
+    /// @dev S0 of the scope is the longest of its targets', and never longer than its own dwell.
+    function test_PullFormHasTheLongestS0() public {
+        targets[0].serveS0(7 hours);
+        targets[3].serveS0(3 hours);
+        _trip(_halt(1 hours));
+        vm.warp(block.timestamp + 7 hours - 1);
+        (bool closed,) = controller.restrictionOf(address(targets[3]), Classes.EXIT);
+        yes(closed, "S0");
+        vm.warp(block.timestamp + 1);
+        (closed,) = controller.restrictionOf(address(targets[0]), Classes.EXIT);
+        yes(!closed, "S1");
     }
 
     function test_PullFormIsTheLongestOfThePath() public {

@@ -17,7 +17,9 @@ contract Wallet {
         NO,
         REVERT,
         BOMB,
-        SHORT
+        SHORT,
+        REVERT_WITH_YES,
+        YES_TO_ANY_BYTES
     }
 
     Answer public answer;
@@ -49,6 +51,13 @@ contract Wallet {
                 return(0, 4)
             }
         }
+        if (answer == Answer.REVERT_WITH_YES) {
+            assembly {
+                mstore(0, shl(224, 0x1626ba7e))
+                revert(0, 32)
+            }
+        }
+        if (answer == Answer.YES_TO_ANY_BYTES && digest == accepted) return 0x1626ba7e;
         if (answer == Answer.NO || digest != accepted || signature.length != 3) return 0xffffffff;
         return 0x1626ba7e;
     }
@@ -139,10 +148,16 @@ contract SeatsTest is ControllerWorld {
         TripIntent memory i = _halt(1 hours);
         bytes[] memory sigs = new bytes[](1);
         sigs[0] = abi.encodePacked(address(wallet), "sig");
-        Wallet.Answer[4] memory bad = [Wallet.Answer.NO, Wallet.Answer.REVERT, Wallet.Answer.SHORT, Wallet.Answer.YES];
-        for (uint256 n; n < 4; ++n) {
+        Wallet.Answer[5] memory bad = [
+            Wallet.Answer.NO,
+            Wallet.Answer.REVERT,
+            Wallet.Answer.REVERT_WITH_YES,
+            Wallet.Answer.SHORT,
+            Wallet.Answer.YES
+        ];
+        for (uint256 n; n < 5; ++n) {
             // The last answers yes, but to another digest.
-            wallet.accept(n == 3 ? bytes32(0) : controller.digestOf(i), bad[n]);
+            wallet.accept(n == 4 ? bytes32(0) : controller.digestOf(i), bad[n]);
             _badSignature(i, sigs, address(wallet));
         }
         wallet.accept(controller.digestOf(i), Wallet.Answer.BOMB);
@@ -156,6 +171,11 @@ contract SeatsTest is ControllerWorld {
         // Or it calls by itself.
         wallet.trip(controller, _halt(3 hours));
         eq(controller.episodeOf(MARKET).tripCount, 3, "three trips");
+        // Its rule may need no bytes at all.
+        i = _halt(4 hours);
+        wallet.accept(controller.digestOf(i), Wallet.Answer.YES_TO_ANY_BYTES);
+        sigs[0] = abi.encodePacked(address(wallet));
+        controller.tripBySig(i, sigs);
     }
 
     function test_RequireGroup() public {
@@ -190,6 +210,11 @@ contract SeatsTest is ControllerWorld {
         bytes32 digest = keccak256("rollback");
         bytes[] memory sigs = _signDigest(digest, 0, 1);
         vm.expectRevert(abi.encodeWithSelector(Intents.ModeNotAllowed.selector, Mode.WATCH));
+        controller.requireGroup(MARKET, 0, digest, sigs);
+        vm.prank(COUNCIL);
+        controller.setGroup(MARKET, 0, 1, Mode.RESTRICTED, 24 hours, one);
+        _step(1, 12);
+        _beat(MARKET, 0);
         controller.requireGroup(MARKET, 0, digest, sigs);
     }
 
@@ -377,6 +402,12 @@ contract SeatsTest is ControllerWorld {
         }
         one[0] = address(3);
         _groupRefused(4, 1, Mode.HALTED, 1 hours, one);
+        // Sixteen signers at most.
+        address[] memory many = new address[](16);
+        for (uint160 n; n < 16; ++n) {
+            many[n] = address(100 + n);
+        }
+        controller.setGroup(MARKET, 0, 16, Mode.HALTED, 1 hours, many);
     }
 
     function test_NoSignersDisarmAGroup() public {
@@ -412,6 +443,8 @@ contract SeatsTest is ControllerWorld {
         feed.set(1, block.timestamp, true);
         yes(controller.lapsed(beat, 14 days), "a broken feed stops nothing");
         yes(!controller.lapsed(block.timestamp - 14 days, 14 days), "not yet");
+        feed.set(1, block.timestamp - 30 days, false);
+        yes(!controller.lapsed(beat, 14 days), "down for longer than all of it: no time runs either");
     }
 
     function _group(uint8 group, address signer) private {

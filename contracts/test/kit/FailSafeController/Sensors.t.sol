@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Classes} from "../../../src/kit/Classes.sol";
+import {FailSafeController} from "../../../src/kit/FailSafeController.sol";
 import {Mode, Origin} from "../../../src/kit/Types.sol";
 import {Council} from "../../../src/kit/controller/Council.sol";
 import {Intents} from "../../../src/kit/controller/Intents.sol";
@@ -111,6 +112,10 @@ contract SensorsTest is ControllerWorld {
         s.source = ISensor(address(0));
         vm.expectRevert(_err(SensorTrips.InvalidConfiguration.selector));
         sensors.setSensor(ID, s);
+        vm.expectRevert(_err(SensorTrips.InvalidConfiguration.selector));
+        new SensorTrips(FailSafeController(address(0)), 5);
+        vm.expectRevert(_err(SensorTrips.InvalidConfiguration.selector));
+        new SensorTrips(controller, 0);
     }
 
     /// @dev Whatever the council misconfigures, the controller judges.

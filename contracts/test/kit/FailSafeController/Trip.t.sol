@@ -89,6 +89,9 @@ contract TripTest is ControllerWorld {
         _refused(i, abi.encodeWithSelector(Intents.IntentExpired.selector, i.notAfter));
         i.notAfter += 1;
         _trip(i);
+        i = _halt(2 hours);
+        i.deadline = uint40(block.timestamp + 7 days);
+        _trip(i);
     }
 
     function test_RefusesModesThatAreNotForGuardians() public {
@@ -172,6 +175,16 @@ contract TripTest is ControllerWorld {
         controller.tripBySig(late, sigs);
     }
 
+    /// @dev How often an episode was tripped says nothing about the next one.
+    function test_AKeyOfTheEpisodeBeforeMayCountMoreTrips() public {
+        _trip(_intent(MARKET, Mode.WATCH, 1 hours, "first"));
+        TripIntent memory late = _halt(1 hours);
+        eq(late.tripCount, 1, "signed after the first");
+        vm.warp(block.timestamp + 1 hours);
+        _trip(late);
+        eq(controller.episodeOf(MARKET).episodeId, 2, "the next one");
+    }
+
     function test_KeyTwoEpisodesBackIsRefused() public {
         TripIntent memory late = _halt(1 hours);
         late.deadline = uint40(block.timestamp + 6 days);
@@ -248,6 +261,7 @@ contract TripTest is ControllerWorld {
         MockTarget other = _enrol(MARKET, 1)[0];
         target.grantUntil(uint40(block.timestamp + 2 hours));
         other.grantUntil(uint40(block.timestamp + 3 hours));
+        _enrol(MARKET, 1)[0].grantUntil(uint40(block.timestamp + 1 hours));
         _trip(_halt(72 hours));
         eq(controller.episodeOf(MARKET).until, block.timestamp + 3 hours, "longest grant");
     }
