@@ -5,7 +5,15 @@ import {Classes} from "../../../src/kit/Classes.sol";
 import {ExitCause, Mode, TripIntent} from "../../../src/kit/Types.sol";
 import {Exits} from "../../../src/kit/controller/Exits.sol";
 import {Scopes} from "../../../src/kit/controller/Scopes.sol";
+import {MockTarget} from "./MockTarget.sol";
 import {RealWorld} from "./RealWorld.sol";
+
+/// @notice A target that tells a bound and does nothing else differently.
+contract TellingTarget is MockTarget {
+    function failsafeHaltBudget() external pure returns (uint40) {
+        return 1 days;
+    }
+}
 
 /// @notice The controller with a real target and the real recovery plan.
 contract EndToEndTest is RealWorld {
@@ -153,6 +161,11 @@ contract EndToEndTest is RealWorld {
         _enrol(MARKET, 1);
         (halt,,) = controller.worstCase(MARKET);
         eq(halt, type(uint40).max, "a target that tells nothing bounds nothing");
+        address telling = address(new TellingTarget());
+        _council();
+        controller.enrol(telling, MARKET);
+        (halt,,) = controller.worstCase(MARKET);
+        eq(halt, type(uint40).max, "whatever a later one tells");
     }
 
     /// @dev From the end of a restriction on.
